@@ -1,0 +1,67 @@
+# Verbs over CMakePresets.json. `make help` lists them.
+
+PREFIX ?= /usr/local
+
+.DEFAULT_GOAL := all
+.PHONY: all deps build demo test check asan tsan valgrind coverage release \
+  bench fmt docs install clean help
+
+all: test ## build and test (the default)
+
+deps: ## install the packages that are missing, if any
+	@tools/deps build test
+
+build: deps ## build/dev/luvisor
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev
+
+demo: build ## see it work
+	@build/dev/luvisor scripts/demo.lua
+
+test: build ## run the tests
+	@ctest --preset dev
+
+check: build ## what must pass before a change is sent: style, lint, tests, asan
+	@tools/deps check
+	tools/fmt --check
+	tools/lint build/dev
+	tools/floors
+	tools/docs --check
+	ctest --preset dev
+	cmake --workflow --preset asan
+
+asan tsan release: deps ## build and test with this preset
+	cmake --workflow --preset $@
+
+valgrind: deps ## run the tests under valgrind
+	@tools/deps check
+	cmake --workflow --preset valgrind
+
+coverage: deps ## run the tests and count the lines they reach
+	find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	cmake --workflow --preset coverage
+	tools/coverage build/coverage
+
+build/release/luvisor: deps
+	cmake --preset release
+	cmake --build --preset release
+
+bench: build/release/luvisor ## measure, beside C and asyncio
+	bench/run --peers
+
+fmt: ## format the C files
+	@tools/deps check
+	tools/fmt
+
+docs: ## write docs/reference from the comments
+	tools/docs
+
+install: build/release/luvisor ## into PREFIX (/usr/local), below DESTDIR if set
+	cmake --install build/release --prefix $(PREFIX)
+
+clean: ## forget all builds
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1|\2/p' Makefile \
+	  | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'

@@ -1,0 +1,43 @@
+--- Clocks and pauses.
+-- @module luvisor.time
+
+local core = require "luvisor.core.time"
+local errors = require "luvisor.error"
+local task = require "luvisor.core.task"
+
+local M = {}
+
+--- Seconds of a clock that never steps: for measuring.
+-- @function now
+-- @treturn number
+M.now = core.now
+
+--- Seconds since 1970, with fractions; the clock may step.
+-- @function wall
+-- @treturn number
+M.wall = core.wall
+
+--- Suspend the calling task, never for less.
+-- @function sleep
+-- @tparam number seconds
+M.sleep = task.sleep
+
+--- Iterate at a steady beat: the n-th turn comes n periods after the call,
+-- however long the turns take; beats that were missed are left out.
+-- @tparam number seconds the period, positive
+-- @treturn function iterator of the number of the beat
+-- @usage for beat in time.every(1) do print(beat) end
+function M.every(seconds)
+  if type(seconds) ~= "number" or not (seconds > 0) then
+    errors.usage("every: the period must be a positive number of seconds")
+  end
+  local start, beat = core.now(), 0
+  return function()
+    local passed = (core.now() - start) / seconds
+    beat = math.max(beat + 1, math.ceil(passed))
+    task.sleep(math.max(0, start + beat * seconds - core.now()))
+    return beat
+  end
+end
+
+return M

@@ -1,0 +1,2 @@
+username = input("Enter your name: ")
+print(f"You entered the name {username}")

@@ -1,0 +1,5 @@
+user_input = ""
+
+while user_input != "quit":
+    user_input = input("Enter text: ")
+    print(user_input)

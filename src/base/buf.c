@@ -1,0 +1,75 @@
+/* base/buf.c — See buf.h.
+ *
+ * Memory grows by doubling. When the bytes are eaten up, a small block is kept
+ * for the next ones (first touch of memory is dear) and a big one is freed:
+ * thousands of quiet streams must not hold what their loudest moment took. */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST = 512, KEEP = 1 << 20 };
+
+static int grow(lv_buf *b, size_t n) {
+  size_t size = lv_buf_size(b);
+  if (n > (size_t)-1 / 4 - size) return -ENOMEM;
+  size_t cap = b->cap ? b->cap : FIRST;
+  while (cap < size + n) cap *= 2;
+  if (b->head > 0) memmove(b->data, lv_buf_bytes(b), size);
+  b->head = 0;
+  b->tail = size;
+  char *data = realloc(b->data, cap);
+  if (data == NULL) return -ENOMEM;
+  b->data = data;
+  b->cap = cap;
+  return 0;
+}
+
+int lv_buf_reserve(lv_buf *b, size_t n) {
+  if (lv_buf_room(b) >= n) return 0;
+  size_t size = lv_buf_size(b);
+  if (b->head < size || b->cap < size + n) return grow(b, n);
+  memmove(b->data, lv_buf_bytes(b), size);
+  b->head = 0;
+  b->tail = size;
+  return 0;
+}
+
+int lv_buf_append(lv_buf *b, const void *bytes, size_t n) {
+  if (n == 0) return 0;
+  int rc = lv_buf_reserve(b, n);
+  if (rc < 0) return rc;
+  memcpy(b->data + b->tail, bytes, n);
+  b->tail += n;
+  return 0;
+}
+
+int lv_buf_prepend(lv_buf *b, const void *bytes, size_t n) {
+  if (n == 0) return 0;
+  if (b->head < n) {
+    int rc = lv_buf_reserve(b, n);
+    if (rc < 0) return rc;
+    size_t size = lv_buf_size(b);
+    memmove(b->data + b->head + n, lv_buf_bytes(b), size);
+    b->tail += n;
+    b->head += n;
+  }
+  b->head -= n;
+  memcpy(lv_buf_bytes(b), bytes, n);
+  return 0;
+}
+
+void lv_buf_consume(lv_buf *b, size_t n) {
+  assert(n <= lv_buf_size(b));
+  b->head += n;
+  if (b->head < b->tail) return;
+  b->head = b->tail = 0;
+  if (b->cap > KEEP) lv_buf_fini(b);
+}
+
+void lv_buf_fini(lv_buf *b) {
+  free(b->data);
+  *b = (lv_buf){0};
+}

@@ -1,0 +1,33 @@
+/* base/buf.h — A growable run of bytes, filled at its tail, eaten at its head.
+ * Zeroed memory is an empty one. */
+#ifndef LV_BASE_BUF_H
+#define LV_BASE_BUF_H
+
+#include <stddef.h>
+
+typedef struct {
+  char *data;
+  size_t head, tail, cap; /* the bytes are data[head..tail) */
+} lv_buf;
+
+static inline size_t lv_buf_size(const lv_buf *b) {
+  return b->tail - b->head;
+}
+
+static inline char *lv_buf_bytes(const lv_buf *b) {
+  return b->data + b->head;
+}
+
+static inline size_t lv_buf_room(const lv_buf *b) {
+  return b->cap - b->tail;
+}
+
+/* Room for n more bytes at data + tail; 0 or -ENOMEM, then nothing changed. */
+int lv_buf_reserve(lv_buf *b, size_t n);
+int lv_buf_append(lv_buf *b, const void *bytes, size_t n);
+/* Put bytes back before the head. */
+int lv_buf_prepend(lv_buf *b, const void *bytes, size_t n);
+void lv_buf_consume(lv_buf *b, size_t n); /* n <= size; memory may be freed */
+void lv_buf_fini(lv_buf *b);
+
+#endif

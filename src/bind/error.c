@@ -1,0 +1,183 @@
+/* bind/error.c — Everything that is raised from C is an error object: a table
+ * with kind, message and where they apply code, op, subject. Its methods and
+ * its text are Lua's (lua/luvisor/error.lua), which lends its metatable.
+ * @module luvisor.core.error */
+#include "bind/error.h"
+
+#include "bind/task.h"
+#include "os/signame.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+#include <uv.h>
+
+static const char METATABLE[] = "luvisor.error";
+static const char SCOPE[] = "_scope";
+
+static void push_message(lua_State *L, const char *kind, const char *message) {
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, kind);
+  lua_setfield(L, -2, "kind");
+  lua_pushstring(L, message);
+  lua_setfield(L, -2, "message");
+  lua_getfield(L, LUA_REGISTRYINDEX, METATABLE);
+  lua_setmetatable(L, -2);
+}
+
+static void push_format(lua_State *L, const char *kind, const char *fmt,
+                        va_list args) {
+  const char *message = lua_pushvfstring(L, fmt, args);
+  push_message(L, kind, message);
+  lua_remove(L, -2);
+}
+
+void lv_push_error(lua_State *L, const char *kind, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  push_format(L, kind, fmt, args);
+  va_end(args);
+}
+
+int lv_raise(lua_State *L, const char *kind, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  push_format(L, kind, fmt, args);
+  va_end(args);
+  return lua_error(L);
+}
+
+/* Wrong use is the caller's mistake: the message says where the call is. */
+int lv_usage(lua_State *L, const char *fmt, ...) {
+  luaL_where(L, 1);
+  va_list args;
+  va_start(args, fmt);
+  lua_pushvfstring(L, fmt, args);
+  va_end(args);
+  lua_concat(L, 2);
+  push_message(L, "UsageError", lua_tostring(L, -1));
+  return lua_error(L);
+}
+
+static const char *kind_of(int code) {
+  switch (code) {
+  case -EPIPE: return "BrokenPipe";
+  case -ESRCH: return "NoProcess";
+  case -EBADF: return "Closed";
+  case -EBUSY: return "Busy";
+  case -ETIMEDOUT: return "Timeout";
+  default: return "OSError";
+  }
+}
+
+const char *lv_errno_name(int code) {
+  const char *name = strerrorname_np(-code);
+  return name ? name : "unknown error";
+}
+
+void lv_push_oserror(lua_State *L, int code, const char *op,
+                     const char *subject) {
+  const char *name = lv_errno_name(code);
+  const char *text = strerror(-code);
+  if (subject)
+    lv_push_error(L, kind_of(code), "%s %s: %s (%s)", op, subject, text, name);
+  else
+    lv_push_error(L, kind_of(code), "%s: %s (%s)", op, text, name);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "code");
+  lua_pushstring(L, op);
+  lua_setfield(L, -2, "op");
+  lua_pushstring(L, subject);
+  lua_setfield(L, -2, "subject");
+}
+
+int lv_raise_os(lua_State *L, int code, const char *op, const char *subject) {
+  if (code == -ENOMEM) return luaL_error(L, "not enough memory");
+  lv_push_oserror(L, code, op, subject);
+  return lua_error(L);
+}
+
+void lv_push_cancelled(lua_State *L, uint64_t scope_id) {
+  push_message(L, "Cancelled", "cancelled");
+  lua_pushinteger(L, (lua_Integer)scope_id);
+  lua_setfield(L, -2, SCOPE);
+}
+
+bool lv_is_error(lua_State *L, int idx) {
+  if (!lua_istable(L, idx) || !lua_getmetatable(L, idx)) return false;
+  lua_getfield(L, LUA_REGISTRYINDEX, METATABLE);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+uint64_t lv_cancelled_scope(lua_State *L, int idx) {
+  if (!lv_is_error(L, idx)) return 0;
+  idx = lua_absindex(L, idx);
+  lua_pushstring(L, SCOPE);
+  lua_rawget(L, idx);
+  uint64_t id = (uint64_t)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return id;
+}
+
+lua_Number lv_check_seconds(lua_State *L, int arg, const char *what) {
+  int is_number;
+  lua_Number s = lua_tonumberx(L, arg, &is_number);
+  if (lua_type(L, arg) != LUA_TNUMBER || !is_number)
+    lv_usage(L, "%s must be a number of seconds, got %s", what,
+             luaL_typename(L, arg));
+  if (isnan(s) || s < 0) lv_usage(L, "%s must not be negative, got %f", what, s);
+  return s;
+}
+
+lua_Integer lv_check_size(lua_State *L, int arg, const char *what) {
+  int is_integer;
+  lua_Integer n = lua_tointegerx(L, arg, &is_integer);
+  if (lua_type(L, arg) != LUA_TNUMBER || !is_integer)
+    lv_usage(L, "%s must be an integer, got %s", what, luaL_tolstring(L, arg, 0));
+  return n;
+}
+
+int lv_check_signal(lua_State *L, int arg) {
+  int signum = -1;
+  if (lua_isinteger(L, arg))
+    signum = (int)lua_tointeger(L, arg);
+  else if (lua_type(L, arg) == LUA_TSTRING)
+    signum = lv_signame_parse(lua_tostring(L, arg));
+  if (signum < 0 || signum > 64)
+    lv_usage(L, "no such signal: %s (a signal is \"TERM\", \"SIGTERM\" or 15)",
+             luaL_tolstring(L, arg, NULL));
+  return signum;
+}
+
+/* set_metatable(mt): what every error object gets from now on. */
+static int l_set_metatable(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, METATABLE);
+  return 0;
+}
+
+/* is_cancellation(value): of a scope around the calling task? */
+static int l_is_cancellation(lua_State *L) {
+  uint64_t id = lv_cancelled_scope(L, 1);
+  lv_task *t = lv_task_of(L);
+  lua_pushboolean(L, id != 0 && t && lv_scope_is_above(t->scope, id));
+  return 1;
+}
+
+static int l_strerror(lua_State *L) {
+  lua_pushstring(L, strerror((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+int lv_open_error(lua_State *L) {
+  static const luaL_Reg functions[] = {{"set_metatable", l_set_metatable},
+                                       {"is_cancellation", l_is_cancellation},
+                                       {"strerror", l_strerror},
+                                       {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}

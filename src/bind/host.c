@@ -1,0 +1,354 @@
+/* bind/host.c — The life of a program: its Lua state, its main loop, its end.
+ *
+ * A turn of the loop is one pass over the ready tasks, then one look at the
+ * kernel. The script runs in the root scope; when that is empty, what is to be
+ * cleaned up runs in the tail scope (at_exit), and then nothing may be left.
+ * @module luvisor.core.host */
+#include "bind/host.h"
+
+#include "bind/coroutine.h"
+#include "bind/error.h"
+#include "bind/modules.h"
+#include "bind/task.h"
+#include "core/proc.h"
+#include "core/writer.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char HOST[] = "luvisor.host";
+static const char AT_EXIT[] = "luvisor.at_exit";
+
+lv_host *lv_host_of(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, HOST);
+  lv_host *host = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return host;
+}
+
+/* ---- errors that nobody catches ---- */
+
+/* Stack: error → (popped), printed with its traceback. May raise: called
+ * protected. */
+static int print_error(lua_State *L) {
+  const char *who = lua_tostring(L, 1);
+  fprintf(stderr, "luvisor: %s%s\n", who, luaL_tolstring(L, 2, NULL));
+  lua_pop(L, 1);
+  if (lv_is_error(L, 2)) {
+    lua_getfield(L, 2, "traceback");
+  } else {
+    lua_getfield(L, LUA_REGISTRYINDEX, LV_LAST_ERROR);
+    bool known = lua_rawequal(L, -1, 2);
+    lua_getfield(L, LUA_REGISTRYINDEX, LV_LAST_TRACEBACK);
+    if (!known) lua_pushnil(L);
+  }
+  const char *traceback = lua_tostring(L, -1);
+  if (traceback) fprintf(stderr, "%s\n", traceback);
+  return 0;
+}
+
+void lv_host_warn_error(lua_State *L, const char *who) {
+  fflush(stdout);
+  lua_pushcfunction(L, print_error);
+  lua_pushstring(L, who);
+  lua_rotate(L, -3, 2);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    fprintf(stderr, "luvisor: an error that cannot be shown: %s\n",
+            lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+}
+
+/* How many errors the scope was left with; each is printed. */
+static int print_errors(lv_host *host, lv_scope *s) {
+  if (s->errors == LUA_NOREF) return 0;
+  lua_State *L = host->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
+  int n = (int)lua_rawlen(L, -1);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    lv_host_warn_error(L, "");
+  }
+  lua_pop(L, 1);
+  return n;
+}
+
+/* ---- signals to the program itself ---- */
+
+/* The first INT or TERM ends the program in order, the second at once: but no
+ * child is left behind. */
+static void on_interrupt(void *arg, int signum, unsigned times) {
+  lv_host *host = arg;
+  if (host->user_signals[signum] > 0) return;
+  host->interrupts += (int)times;
+  if (host->interrupts == 1) {
+    lv_host_exit(host, 128 + signum);
+    return;
+  }
+  lv_procs_kill(&host->rt);
+  _exit(128 + signum);
+}
+
+static void on_quit(void *arg, int signum, unsigned times) {
+  lv_host *host = arg;
+  (void)times;
+  if (host->user_signals[signum] == 0) host->want_dump = true;
+}
+
+void lv_host_exit(lv_host *host, int code) {
+  host->exit_code = code;
+  lv_scope_cancel(&host->root);
+}
+
+static void print_dump(lv_host *host) {
+  host->want_dump = false;
+  lv_push_dump(host->L, host);
+  fflush(stdout);
+  fprintf(stderr, "luvisor: %d tasks\n%s", (int)host->ntasks,
+          lua_tostring(host->L, -1));
+  lua_pop(host->L, 1);
+}
+
+/* ---- the loop ---- */
+
+/* Every task waits, and nothing is left that could wake one: a program that
+ * ended here without a word would look like one that has succeeded. */
+static bool resolve_deadlock(lv_host *host) {
+  lua_State *L = host->L;
+  lv_push_dump(L, host);
+  const char *dump = lua_tostring(L, -1);
+  if (host->deadlocks++ > 0) {
+    fprintf(stderr, "luvisor: deadlock during the cleanup\n%s", dump);
+    return false;
+  }
+  lv_push_error(L, "Deadlock",
+                "deadlock: every task waits, and no child, timer, stream or "
+                "signal is left that could wake one\n%s",
+                dump);
+  lv_scope_fail(L, &host->root);
+  lua_pop(L, 1);
+  lv_scope_cancel(&host->tail);
+  lv_scope_cancel(&host->background);
+  return true;
+}
+
+static bool something_may_come(lv_host *host) {
+  uv_handle_t *ours = (uv_handle_t *)&host->rt.sigs.poll;
+  uv_unref(ours);
+  bool alive = uv_loop_alive(&host->rt.loop) || host->user_waits > 0;
+  uv_ref(ours);
+  return alive;
+}
+
+/* Turn until the scope is empty; false: deadlocked for good. */
+static bool loop_until_empty(lv_host *host, lv_scope *s) {
+  while (s->ntasks > 0) {
+    lv_run_ready(host);
+    if (host->want_dump) print_dump(host);
+    bool ready = !lv_list_is_empty(&host->ready);
+    if (s->ntasks == 0 && !ready) break;
+    if (!ready && !something_may_come(host) && !resolve_deadlock(host))
+      return false;
+    ready = !lv_list_is_empty(&host->ready);
+    uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+  }
+  return true;
+}
+
+/* The functions given to at_exit, the last one first. */
+static int run_at_exit(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  lua_settop(L, 0);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, AT_EXIT);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  while (n > 0) {
+    lua_rawgeti(L, 1, n);
+    lua_pushnil(L);
+    lua_rawseti(L, 1, n--);
+    lua_callk(L, 0, 0, 0, run_at_exit);
+    n = (lua_Integer)lua_rawlen(L, 1);
+  }
+  return 0;
+}
+
+static int l_run_at_exit(lua_State *L) {
+  return run_at_exit(L, LUA_OK, 0);
+}
+
+static bool clean_up(lv_host *host) {
+  lv_scope_cancel(&host->background);
+  lua_pushcfunction(host->L, l_run_at_exit);
+  lv_task_spawn(host->L, &host->tail, 0);
+  lua_pop(host->L, 1);
+  if (!loop_until_empty(host, &host->tail)) return false;
+  if (!loop_until_empty(host, &host->background)) return false;
+  while (!lv_list_is_empty(&host->rt.writers))
+    uv_run(&host->rt.loop, UV_RUN_ONCE);
+  return true;
+}
+
+/* Stack: host, fn → exit code */
+static int run(lua_State *L) {
+  lv_host *host = lua_touserdata(L, 1);
+  lv_task_spawn(L, &host->root, 0);
+  lua_pop(L, 1);
+  bool orderly = loop_until_empty(host, &host->root);
+  int errors = print_errors(host, &host->root);
+  if (orderly) orderly = clean_up(host);
+  errors += print_errors(host, &host->tail);
+  if (!orderly) {
+    lv_procs_kill(&host->rt);
+    fflush(NULL);
+    _exit(1);
+  }
+  int code = host->exit_code;
+  if (code == LV_NO_CODE) code = errors > 0 ? 1 : 0;
+  if (host->deadlocks > 0) code = 1;
+  lua_pushinteger(L, code);
+  return 1;
+}
+
+int lv_host_run(lv_host *host) {
+  lua_State *L = host->L;
+  lua_pushcfunction(L, run);
+  lua_pushlightuserdata(L, host);
+  lua_rotate(L, -3, 2);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) { /* out of memory in our own doings */
+    fprintf(stderr, "luvisor: %s\n", luaL_tolstring(L, -1, NULL));
+    lv_procs_kill(&host->rt);
+    fflush(NULL);
+    _exit(1);
+  }
+  int code = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return code;
+}
+
+/* ---- making one ---- */
+
+/*** os.exit([code])
+ * End the program: cancels the root nursery (cleanup runs, children are
+ * stopped, output is flushed). true is 0, false 1. */
+static int l_exit(lua_State *L) {
+  int code = 0;
+  if (lua_isboolean(L, 1))
+    code = lua_toboolean(L, 1) ? 0 : 1;
+  else
+    code = (int)luaL_optinteger(L, 1, 0);
+  if (code < 0 || code > 255)
+    return lv_usage(L, "os.exit: an exit code is 0 to 255, got %d", code);
+  lv_host *host = lv_host_of(L);
+  lv_host_exit(host, code);
+  lv_push_cancelled(L, host->root.id);
+  return lua_error(L);
+}
+
+/*** task.at_exit(fn)
+ * Call fn, as a task, when the script and its tasks have ended. */
+static int l_at_exit(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, AT_EXIT);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  return 0;
+}
+
+/*** task.set_exit_code(code)
+ * What the program exits with if nothing else decides. */
+static int l_set_exit_code(lua_State *L) {
+  lv_host_of(L)->exit_code = (int)luaL_checkinteger(L, 1);
+  return 0;
+}
+
+void lv_add_host_functions(lua_State *L) {
+  static const luaL_Reg functions[] = {{"at_exit", l_at_exit},
+                                       {"set_exit_code", l_set_exit_code},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}
+
+static void set_arg(lua_State *L, int argc, char **argv) {
+  lua_createtable(L, argc, 1);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setglobal(L, "arg");
+}
+
+/* Stack: host, argc, argv */
+static int set_up(lua_State *L) {
+  luaL_openlibs(L);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, HOST);
+  set_arg(L, (int)lua_tointeger(L, 2), lua_touserdata(L, 3));
+  lv_make_task_class(L);
+  lv_patch_coroutine(L);
+  lv_patch_pcall(L);
+  lua_getglobal(L, "os");
+  lua_pushcfunction(L, l_exit);
+  lua_setfield(L, -2, "exit");
+  lv_install_modules(L);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luvisor.error");
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static int open_lua(lv_host *host, int argc, char **argv) {
+  lua_State *L = luaL_newstate();
+  if (L == NULL) return -ENOMEM;
+  lv_slot_set(L, NULL, false);
+  host->L = L;
+  lua_pushcfunction(L, set_up);
+  lua_pushlightuserdata(L, host);
+  lua_pushinteger(L, argc);
+  lua_pushlightuserdata(L, argv);
+  if (lua_pcall(L, 3, 0, 0) == LUA_OK) return 0;
+  fprintf(stderr, "luvisor: %s\n", luaL_tolstring(L, -1, NULL));
+  lua_close(L);
+  host->L = NULL;
+  return -ENOEXEC;
+}
+
+int lv_host_init(lv_host *host, int argc, char **argv) {
+  *host = (lv_host){.exit_code = LV_NO_CODE};
+  lv_list_init(&host->ready);
+  lv_list_init(&host->tasks);
+  const char *no_pidfd = getenv("LUVISOR_NO_PIDFD");
+  int rc = lv_rt_init(&host->rt, no_pidfd == NULL || *no_pidfd == '\0');
+  if (rc < 0) return rc;
+  rc = open_lua(host, argc, argv);
+  if (rc < 0) {
+    lv_rt_fini(&host->rt);
+    return rc;
+  }
+  lv_scope *const roots[] = {&host->root, &host->tail, &host->background};
+  for (int i = 0; i < 3; i++) {
+    lv_scope_init(roots[i], host, true);
+    roots[i]->nursery = true;
+    lv_scope_enter(roots[i], NULL, NULL);
+  }
+  host->background.quiet = true;
+  lv_sigs *sigs = &host->rt.sigs;
+  lv_sub_add(sigs, &host->sub_int, SIGINT, on_interrupt, host);
+  lv_sub_add(sigs, &host->sub_term, SIGTERM, on_interrupt, host);
+  lv_sub_add(sigs, &host->sub_quit, SIGQUIT, on_quit, host);
+  return 0;
+}
+
+void lv_host_fini(lv_host *host) {
+  lua_State *L = host->L;
+  lua_close(L);
+  host->L = NULL;
+  lv_sub_del(&host->rt.sigs, &host->sub_int, SIGINT);
+  lv_sub_del(&host->rt.sigs, &host->sub_term, SIGTERM);
+  lv_sub_del(&host->rt.sigs, &host->sub_quit, SIGQUIT);
+  lv_rt_fini(&host->rt);
+}

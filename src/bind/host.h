@@ -1,0 +1,56 @@
+/* bind/host.h — One Lua state on one runtime: what a program is made of. */
+#ifndef LV_BIND_HOST_H
+#define LV_BIND_HOST_H
+
+#include "base/list.h"
+#include "bind/scope.h"
+#include "core/runtime.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { LV_NO_CODE = -1 };
+
+struct lv_host {
+  lua_State *L; /* the main thread; no task runs on it */
+  lv_rt rt;
+  lv_list ready; /* lv_task.link, in the order of their waking */
+  lv_list tasks; /* lv_task.all: those not ended */
+  size_t ntasks;
+  unsigned last_id;
+  lv_task *running;
+  lv_scope root; /* the script and what it spawns */
+  lv_scope tail; /* cleanup after the script: children stopped, pipes flushed */
+  lv_scope background; /* task.detached: cancelled when the root has ended */
+  lv_sub sub_int, sub_term, sub_quit;
+  int user_waits; /* the script's own subscriptions: something may come */
+  int exit_code;    /* of os.exit or a signal; LV_NO_CODE: of how it ended */
+  int interrupts;   /* how many INT and TERM have come */
+  int user_signals[LV_NSIG]; /* the script's own subscriptions, by signal */
+  bool want_dump;   /* QUIT came */
+  int deadlocks;
+};
+
+/* A host with all of Lua's libraries, ours preloaded, patched pcall, coroutine
+ * and os.exit. 0 or -errno. */
+int lv_host_init(lv_host *host, int argc, char **argv);
+
+/* Run the function on top of host->L (popped) as the root task, then the
+ * cleanup; the program's exit code. */
+int lv_host_run(lv_host *host);
+
+void lv_host_fini(lv_host *host);
+
+lv_host *lv_host_of(lua_State *L);
+
+/* Make the program end with this code: cancels the root. */
+void lv_host_exit(lv_host *host, int code);
+
+/* Add at_exit and set_exit_code to the table on top of L. */
+void lv_add_host_functions(lua_State *L);
+
+/* Print the error on top of L, popped: of a task that nobody joins. */
+void lv_host_warn_error(lua_State *L, const char *who);
+
+#endif

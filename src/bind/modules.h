@@ -1,0 +1,18 @@
+/* bind/modules.h — What require finds in the program itself. */
+#ifndef LV_BIND_MODULES_H
+#define LV_BIND_MODULES_H
+
+#include <lua.h>
+
+/* Preload luvisor.core.*, and put a searcher for the embedded luvisor.* before
+ * the files'. $LUVISOR_LUA names a folder that goes before the embedded ones
+ * (for work on luvisor itself). */
+void lv_install_modules(lua_State *L);
+
+int lv_open_os(lua_State *L);
+int lv_open_process(lua_State *L);
+int lv_open_signal(lua_State *L);
+int lv_open_stream(lua_State *L);
+int lv_open_time(lua_State *L);
+
+#endif

@@ -1,0 +1,99 @@
+/* bind/os.c — What our own Lua needs to know of the process it is in.
+ * @module luvisor.core.os */
+#include "bind/modules.h"
+
+#include "bind/error.h"
+#include "os/group.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <lauxlib.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* fds() -> sorted list of our open descriptors */
+static int l_fds(lua_State *L) {
+  DIR *dir = opendir("/proc/self/fd");
+  if (dir == NULL) return lv_raise_os(L, -errno, "open", "/proc/self/fd");
+  lua_newtable(L);
+  lua_Integer n = 0;
+  struct dirent *entry;
+  while ((entry = readdir(dir)) != NULL) {
+    if (*entry->d_name == '.') continue;
+    int fd = atoi(entry->d_name);
+    if (fd == dirfd(dir)) continue;
+    lua_pushinteger(L, fd);
+    lua_rawseti(L, -2, ++n);
+  }
+  closedir(dir);
+  lua_getglobal(L, "table");
+  lua_getfield(L, -1, "sort");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int l_getcwd(lua_State *L) {
+  char *cwd = getcwd(NULL, 0);
+  if (cwd == NULL) return lv_raise_os(L, -errno, "getcwd", NULL);
+  lua_pushstring(L, cwd);
+  free(cwd);
+  return 1;
+}
+
+static int l_getpid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+static int l_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* processors() -> how many we may run on */
+static int l_processors(lua_State *L) {
+  cpu_set_t set;
+  int n = sched_getaffinity(0, sizeof set, &set) == 0
+              ? CPU_COUNT(&set)
+              : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  lua_pushinteger(L, n > 0 ? n : 1);
+  return 1;
+}
+
+static bool is_file(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* is_executable(path) -> boolean: a file that we may execute */
+static int l_is_executable(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  lua_pushboolean(L, access(path, X_OK) == 0 && is_file(path));
+  return 1;
+}
+
+/* has_group(id) -> boolean: is any process of that group alive? */
+static int l_has_group(lua_State *L) {
+  lua_pushboolean(L, lv_group_is_alive((pid_t)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+int lv_open_os(lua_State *L) {
+  static const luaL_Reg functions[] = {{"fds", l_fds},
+                                       {"getcwd", l_getcwd},
+                                       {"getpid", l_getpid},
+                                       {"isatty", l_isatty},
+                                       {"processors", l_processors},
+                                       {"is_executable", l_is_executable},
+                                       {"has_group", l_has_group},
+                                       {NULL, NULL}};
+  luaL_newlib(L, functions);
+  lua_pushliteral(L, LV_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

@@ -1,0 +1,268 @@
+/* bind/scope.c — The tree of scopes, and running a function inside one.
+ * See scope.h.
+ * @module luvisor.core.scope */
+#include "bind/scope.h"
+
+#include "bind/error.h"
+#include "bind/host.h"
+#include "bind/task.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+
+static const char METATABLE[] = "luvisor.scope";
+
+void lv_scope_init(lv_scope *s, lv_host *host, bool shield) {
+  *s = (lv_scope){.host = host, .shield = shield};
+  s->errors = s->reason = LUA_NOREF;
+  lv_list_init(&s->children);
+  lv_list_init(&s->sibling);
+}
+
+void lv_scope_fini(lv_scope *s) {
+  luaL_unref(s->host->L, LUA_REGISTRYINDEX, s->errors);
+  luaL_unref(s->host->L, LUA_REGISTRYINDEX, s->reason);
+  s->errors = s->reason = LUA_NOREF;
+}
+
+void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task) {
+  static uint64_t last_id; /* ids must differ between all hosts' scopes, too */
+  s->id = ++last_id;
+  s->parent = parent;
+  s->task = task;
+  s->live = true;
+  if (parent == NULL) return;
+  lv_list_push(&parent->children, &s->sibling);
+  s->effective = s->called || (parent->effective && !s->shield);
+}
+
+/* Scopes end in the order they nest, but for those that a generator was
+ * suspended in: what is below then moves up. */
+void lv_scope_leave(lv_scope *s) {
+  if (!s->live) return;
+  s->live = false;
+  lv_timer_stop(&s->host->rt.timers, &s->deadline);
+  lv_list_del(&s->sibling);
+  lv_list *node;
+  while ((node = lv_list_pop(&s->children)) != NULL) {
+    lv_scope *child = LV_OF(node, lv_scope, sibling);
+    child->parent = s->parent;
+    lv_list_push(&s->parent->children, node);
+  }
+  if (s->task && s->task->scope == s) s->task->scope = s->parent;
+}
+
+bool lv_scope_is_above(const lv_scope *s, uint64_t id) {
+  for (; s; s = s->parent)
+    if (s->id == id) return true;
+  return false;
+}
+
+static lv_scope *first_child(lv_scope *s) {
+  if (lv_list_is_empty(&s->children)) return NULL;
+  return LV_OF(s->children.next, lv_scope, sibling);
+}
+
+/* The scope after s in a walk of the tree below top, its children left out. */
+static lv_scope *after(lv_scope *s, const lv_scope *top) {
+  for (; s != top; s = s->parent)
+    if (s->sibling.next != &s->parent->children)
+      return LV_OF(s->sibling.next, lv_scope, sibling);
+  return NULL;
+}
+
+static void take_effect(lv_scope *s) {
+  s->effective = true;
+  if (s->task && s->task->scope == s) lv_task_interrupt(s->task);
+}
+
+/* A walk, not a recursion: nurseries may nest deeper than a C stack. */
+void lv_scope_cancel(lv_scope *s) {
+  s->called = true;
+  if (s->effective || !s->live) return;
+  take_effect(s);
+  lv_scope *at = first_child(s);
+  while (at) {
+    bool enter = !at->shield && !at->effective;
+    if (enter) take_effect(at);
+    lv_scope *child = enter ? first_child(at) : NULL;
+    at = child ? child : after(at, s);
+  }
+}
+
+/* Stack: error → (popped) */
+void lv_scope_fail(lua_State *L, lv_scope *s) {
+  if (s->errors == LUA_NOREF) {
+    lua_newtable(L);
+    s->errors = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+  bool known = false;
+  for (lua_Integer i = 1; i <= n && !known; i++) {
+    lua_rawgeti(L, -1, i);
+    known = lua_rawequal(L, -1, -3);
+    lua_pop(L, 1);
+  }
+  lua_insert(L, -2);
+  if (known)
+    lua_pop(L, 1);
+  else
+    lua_rawseti(L, -2, n + 1);
+  lua_pop(L, 1);
+  lv_scope_cancel(s);
+}
+
+lv_scope *lv_check_scope(lua_State *L, int arg) {
+  return luaL_checkudata(L, arg, METATABLE);
+}
+
+static void on_deadline(lv_timer *timer) {
+  lv_scope *s = LV_OF(timer, lv_scope, deadline);
+  s->expired = true;
+  lv_scope_cancel(s);
+}
+
+/*** scope.new(kind[, seconds]) -> scope
+ * kind: "nursery", "scope" or "shield". With seconds it is cancelled that long
+ * after it is entered. */
+static int l_new(lua_State *L) {
+  static const char *const kinds[] = {"nursery", "scope", "shield", NULL};
+  int kind = luaL_checkoption(L, 1, NULL, kinds);
+  lua_Number seconds =
+      lua_isnoneornil(L, 2) ? -1 : lv_check_seconds(L, 2, "the time limit");
+  lua_settop(L, 2);
+  lv_scope *s = lua_newuserdatauv(L, sizeof *s, 1);
+  lv_scope_init(s, lv_host_of(L), kind == 2);
+  s->nursery = kind == 0;
+  luaL_setmetatable(L, METATABLE);
+  lua_pushnumber(L, seconds);
+  lua_setiuservalue(L, -2, 1);
+  return 1;
+}
+
+/* Stack: scope, results or error… */
+static int leave(lua_State *L, lv_task *t, lv_scope *s, bool body_ok) {
+  lv_scope_leave(s);
+  if (s->errors != LUA_NOREF) {
+    lua_pushboolean(L, false);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
+    return 2;
+  }
+  if (body_ok) {
+    lua_pushboolean(L, true);
+    lua_replace(L, 1);
+    return lua_gettop(L);
+  }
+  if (t->scope->effective && !s->shield) return lv_raise_cancelled(L, t);
+  if (!s->called) return lua_error(L); /* another's, from long ago */
+  lua_pushnil(L);
+  lua_pushboolean(L, s->expired);
+  return 2;
+}
+
+/* Whoever entered the scope waits for its children, whatever happens: when it
+ * is cancelled, so are they, and then they end. */
+static int join(lua_State *L, int status, lua_KContext body_ok) {
+  lv_scope *s = lua_touserdata(L, 1);
+  lv_task *t = lv_task_of(L);
+  (void)status;
+  if (s->ntasks == 0) return leave(L, t, s, body_ok != 0);
+  s->joiner = t;
+  t->kctx = body_ok;
+  return lv_park(L, t, "the tasks of its nursery", NULL, NULL, join);
+}
+
+static int body_done(lua_State *L, int status, lua_KContext ctx) {
+  lv_scope *s = lua_touserdata(L, 1);
+  (void)ctx;
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  lua_remove(L, 2); /* the message handler */
+  if (!ok) {
+    uint64_t id = lv_cancelled_scope(L, -1);
+    if (id == 0 || !lv_scope_is_above(s, id)) {
+      lua_pushvalue(L, -1);
+      lv_scope_fail(L, s);
+    }
+  }
+  return join(L, status, ok);
+}
+
+/*** scope:run(fn, ...) -> true, values… | nil, expired | false, errors
+ * Call fn inside the scope and wait for what was spawned into it. nil: it was
+ * cancelled, by its deadline if expired. */
+static int l_run(lua_State *L) {
+  lv_scope *s = lv_check_scope(L, 1);
+  luaL_checkany(L, 2);
+  lv_task *t = lv_task_check_waitable(L);
+  if (s->live || s->id != 0) return lv_usage(L, "a scope is entered once");
+  lua_getiuservalue(L, 1, 1);
+  lua_Number seconds = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  lua_pushcfunction(L, lv_traceback);
+  lua_insert(L, 2);
+  if (seconds >= 0) {
+    s->deadline.fn = on_deadline;
+    if (lv_timer_start(&s->host->rt.timers, &s->deadline, seconds) < 0)
+      return luaL_error(L, "not enough memory");
+  }
+  lv_scope_enter(s, t->scope, t);
+  t->scope = s;
+  int status = lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 2, 0, body_done);
+  return body_done(L, status, 0);
+}
+
+/*** scope:cancel([reason])
+ * Cancel what runs inside; never waits. */
+static int l_cancel(lua_State *L) {
+  lv_scope *s = lv_check_scope(L, 1);
+  if (s->reason == LUA_NOREF && !lua_isnoneornil(L, 2)) {
+    lua_settop(L, 2);
+    s->reason = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lv_scope_cancel(s);
+  return 0;
+}
+
+/*** scope:spawn(fn, ...) -> Task
+ * Raises Closed when the nursery has ended. */
+static int l_spawn(lua_State *L) {
+  lv_scope *s = lv_check_scope(L, 1);
+  if (!s->live) return lv_raise(L, "Closed", "spawn: the nursery has ended");
+  luaL_checkany(L, 2);
+  lv_task_spawn(L, s, lua_gettop(L) - 2);
+  return 1;
+}
+
+/*** scope:is_cancelled() -> boolean */
+static int l_is_cancelled(lua_State *L) {
+  lv_scope *s = lv_check_scope(L, 1);
+  lua_pushboolean(L, s->called || s->effective);
+  return 1;
+}
+
+static int l_gc(lua_State *L) {
+  lv_scope *s = lv_check_scope(L, 1);
+  if (s->host->L == NULL) return 0;
+  assert(s->ntasks == 0);
+  lv_scope_leave(s);
+  lv_scope_fini(s);
+  return 0;
+}
+
+int lv_open_scope(lua_State *L) {
+  static const luaL_Reg methods[] = {{"run", l_run},
+                                     {"cancel", l_cancel},
+                                     {"spawn", l_spawn},
+                                     {"is_cancelled", l_is_cancelled},
+                                     {NULL, NULL}};
+  luaL_newmetatable(L, METATABLE);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, l_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_new);
+  lua_setfield(L, -2, "new");
+  return 1;
+}

@@ -1,0 +1,59 @@
+/* bind/scope.h — Where a cancellation reaches: a tree of scopes.
+ *
+ * A scope is entered by one task and may hold tasks spawned into it (then it is
+ * a nursery: whoever entered it leaves only when they have ended). Cancelling
+ * one cancels what is below, down to shields. It is level-triggered: each wait
+ * inside raises, until the scope is left. Each task has a scope of its own,
+ * by which it alone is cancelled. */
+#ifndef LV_BIND_SCOPE_H
+#define LV_BIND_SCOPE_H
+
+#include "base/list.h"
+#include "core/timer.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct lv_host lv_host;
+typedef struct lv_task lv_task;
+typedef struct lv_scope lv_scope;
+
+struct lv_scope {
+  lv_host *host;
+  lv_scope *parent; /* NULL for the root, and before and after its life */
+  lv_list children; /* of lv_scope.sibling */
+  lv_list sibling;
+  lv_task *task;  /* that entered it; NULL: nobody (root, exit) */
+  uint64_t id;    /* never used again: an error names its scope by it */
+  bool nursery;   /* task.spawn looks for these */
+  bool quiet;     /* a child's error is printed and cancels nobody */
+  bool shield;    /* what happens above is not felt */
+  bool live;      /* entered and not left */
+  bool called;    /* itself cancelled */
+  bool effective; /* it or, but for shields, one above it is */
+  bool expired;   /* cancelled by its deadline */
+  lv_timer deadline;
+  size_t ntasks;   /* spawned into it and not ended */
+  lv_task *joiner; /* parked until there are none */
+  int errors;      /* registry reference of the list of errors, or LUA_NOREF */
+  int reason;      /* … of the reason given to cancel */
+};
+
+void lv_scope_init(lv_scope *s, lv_host *host, bool shield);
+void lv_scope_fini(lv_scope *s); /* drops its references to Lua values */
+/* Put it into the tree, below parent (NULL: a root). */
+void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task);
+void lv_scope_leave(lv_scope *s); /* out of the tree; twice is harmless */
+void lv_scope_cancel(lv_scope *s); /* never waits; twice is harmless */
+bool lv_scope_is_above(const lv_scope *s, uint64_t id); /* s itself counts */
+
+/* Add the error on top of L, popped, to what the scope raises when it is left,
+ * and cancel the scope. The same error twice is one. */
+void lv_scope_fail(lua_State *L, lv_scope *s);
+
+/* luvisor.core.scope: new and run. */
+int lv_open_scope(lua_State *L);
+lv_scope *lv_check_scope(lua_State *L, int arg); /* or raises UsageError */
+
+#endif

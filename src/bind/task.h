@@ -1,0 +1,98 @@
+/* bind/task.h — Tasks: Lua coroutines that wait for C operations.
+ *
+ * The contract of waiting (docs/tour.md tells it at length):
+ *   lv_task_check   may raise: not in a task, cancelled; owns nothing yet
+ *   …start the operation, whose callbacks call lv_wake…
+ *   return lv_park  the task sleeps; its continuation makes the results
+ * A uv callback never touches a lua_State; it stores its result and wakes. */
+#ifndef LV_BIND_TASK_H
+#define LV_BIND_TASK_H
+
+#include "base/list.h"
+#include "bind/scope.h"
+#include "core/timer.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { LV_READY, LV_RUNNING, LV_PARKED, LV_DONE } lv_task_state;
+
+/* What an operation answers when it is asked to abort. */
+typedef enum {
+  LV_STOPPED, /* it will not wake the task any more */
+  LV_PENDING  /* its own callback still comes, and wakes */
+} lv_abort;
+typedef lv_abort (*lv_abort_fn)(lv_task *t, void *op);
+
+struct lv_task {
+  lv_host *host;
+  lua_State *co;
+  lv_list link; /* in the ready list, or in what it waits for */
+  lv_list all;  /* in host->tasks */
+  lv_scope own; /* cancelled by t:cancel() */
+  lv_scope *nursery;
+  lv_scope *scope; /* the innermost it is in */
+  lv_task_state state;
+  bool failed;      /* its body ended by an error */
+  int status;       /* of the wake: 0 or -errno, -ECANCELED */
+  const char *why;  /* what it waits for, in a word or two */
+  void *op;         /* the operation's own state, if it has any */
+  lv_abort_fn abort; /* NULL: cannot be aborted, or was asked already */
+  lv_timer timer;    /* for sleep, and for an operation's time limit */
+  lv_list joiners;
+  lua_KContext kctx; /* for the continuation of the next park */
+  int nargs; /* for the next resume */
+  unsigned id;
+  int name; /* registry reference or LUA_NOREF */
+};
+
+/* The running task, or NULL: L is no task's (a finalizer, the main thread). */
+lv_task *lv_task_of(lua_State *L);
+
+/* The same, for who is about to wait: raises UsageError where nothing can wait,
+ * Cancelled in a cancelled scope. */
+lv_task *lv_task_check(lua_State *L);
+
+/* Like it, but lets a cancelled task wait (for what cannot be aborted). */
+lv_task *lv_task_check_waitable(lua_State *L);
+
+/* Suspend the task; return what this returns. k runs after the wake, with the
+ * task's kctx (then zeroed) as its context; t->status says what woke it. abort
+ * NULL: cancelling does not end this wait. */
+int lv_park(lua_State *L, lv_task *t, const char *why, void *op,
+            lv_abort_fn abort, lua_KFunction k);
+
+/* Let it go on, in the next pass over the ready tasks. */
+void lv_wake(lv_task *t, int status);
+
+/* Unlink a task from the list it waits in: the abort of most. */
+lv_abort lv_abort_unlink(lv_task *t, void *op);
+void lv_wake_all(lv_list *waiting, int status); /* tasks by link */
+
+/* If the task may be cancelled where it stands, do. */
+void lv_task_interrupt(lv_task *t);
+
+/* Raise the cancellation of the outermost cancelled scope around t. */
+int lv_raise_cancelled(lua_State *L, lv_task *t);
+
+/* Make a task of the function and nargs arguments on top of L, which are
+ * popped; leave its object on L. Raises if memory runs out. */
+lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs);
+
+/* One pass over the tasks that are ready now. */
+void lv_run_ready(lv_host *host);
+
+/* Push a text with every task, what it waits for and where. */
+void lv_push_dump(lua_State *L, lv_host *host);
+
+void lv_make_task_class(lua_State *L); /* before the first spawn */
+int lv_open_task(lua_State *L);         /* luvisor.core.task */
+
+/* Message handler: notes where an error was raised: in an error object as its
+ * traceback, of any other value in the registry under these two names. */
+int lv_traceback(lua_State *L);
+#define LV_LAST_ERROR     "luvisor.last_error"
+#define LV_LAST_TRACEBACK "luvisor.last_traceback"
+
+#endif

@@ -1,0 +1,281 @@
+/* bind/writer.c — Writer: bytes into a stream, with bounded impatience.
+ *
+ * A write that the kernel takes at once does not yield. More is queued, and the
+ * task sleeps while over 64 KiB wait; cancelling it then loses nothing, the
+ * bytes stay queued. A long string is not copied: it is lent to the queue and
+ * kept alive as the box's user value.
+ * @module luvisor.stream
+ * @type Writer */
+#include "bind/error.h"
+#include "bind/host.h"
+#include "bind/stream.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdint.h>
+#include <stdio.h>
+
+static const char METATABLE[] = "luvisor.Writer";
+
+typedef lv_writer_box box;
+
+enum { LENT = 1, LEND_FROM = 16 * 1024 };
+
+lv_writer_box *lv_to_writer(lua_State *L, int arg) {
+  return luaL_testudata(L, arg, METATABLE);
+}
+
+static int raise_closed(lua_State *L) {
+  return lv_raise(L, "Closed", "the writer is closed");
+}
+
+lv_writer_box *lv_check_writer(lua_State *L, int arg) {
+  box *b = luaL_checkudata(L, arg, METATABLE);
+  if (b->w == NULL) raise_closed(L);
+  return b;
+}
+
+/* Those that wait for no more than is pending now. */
+static void on_progress(lv_writer *w, void *arg) {
+  box *b = arg;
+  size_t pending = lv_writer_pending(w);
+  lv_list *head = &b->waiting;
+  for (lv_list *at = head->next, *next; at != head; at = next) {
+    next = at->next;
+    lv_task *t = LV_OF(at, lv_task, link);
+    if (w->error == 0 && pending > (uintptr_t)t->op) continue;
+    lv_list_del(at);
+    lv_wake(t, 0);
+  }
+}
+
+/* What is lent may be collected with the string: copy it. */
+static void forget_lent(lua_State *L, box *b) {
+  if (b->w) lv_writer_settle(b->w);
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, LENT);
+}
+
+static int raise_failed(lua_State *L, int code) {
+  if (code == -EPIPE || code == -ECONNRESET) {
+    lv_push_error(L, "BrokenPipe", "write: nobody reads the stream any more");
+    lua_pushstring(L, lv_errno_name(code));
+    lua_setfield(L, -2, "code");
+    return lua_error(L);
+  }
+  if (code == -EBADF) return raise_closed(L);
+  return lv_raise_os(L, code, "write", NULL);
+}
+
+static int wait_done(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  lv_task *t = lv_task_of(L);
+  box *b = luaL_checkudata(L, 1, METATABLE);
+  if (lua_getiuservalue(L, 1, LENT) != LUA_TNIL) forget_lent(L, b);
+  if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
+  if (t->status < 0) return raise_failed(L, t->status);
+  if (b->w && b->w->error < 0) return raise_failed(L, b->w->error);
+  return 0;
+}
+
+static lv_abort abort_wait(lv_task *t, void *op) {
+  (void)op;
+  lv_list_del(&t->link);
+  return LV_STOPPED;
+}
+
+/* Wait until no more than `most` bytes are pending. */
+static int wait_for(lua_State *L, box *b, size_t most) {
+  lv_task *t = lv_task_check(L);
+  lv_list_push(&b->waiting, &t->link);
+  return lv_park(L, t, "room in a stream", (void *)(uintptr_t)most, abort_wait,
+                 wait_done);
+}
+
+/* Queue argument `arg`; raises what writing fails with. */
+static void put(lua_State *L, box *b, int arg) {
+  size_t n;
+  const char *s = lua_tolstring(L, arg, &n);
+  if (s == NULL)
+    lv_usage(L, "write: expected a string or number, got %s",
+             luaL_typename(L, arg));
+  if (n < LEND_FROM) {
+    int rc = lv_writer_put(b->w, s, n);
+    if (rc < 0) raise_failed(L, rc);
+    return;
+  }
+  lua_pushvalue(L, arg);
+  lua_setiuservalue(L, 1, LENT);
+  int rc = lv_writer_lend(b->w, s, n);
+  if (rc < 0) raise_failed(L, rc);
+  if (b->w->nlent == 0) forget_lent(L, b);
+}
+
+static int after_put(lua_State *L, box *b) {
+  if (lv_writer_pending(b->w) > LV_HIGH_WATER)
+    return wait_for(L, b, LV_HIGH_WATER);
+  forget_lent(L, b);
+  return 0;
+}
+
+static box *check_open(lua_State *L) {
+  box *b = lv_check_writer(L, 1);
+  if (b->w->error < 0) raise_failed(L, b->w->error);
+  if (b->w->closing) raise_closed(L);
+  if (b->is_stdout) fflush(stdout);
+  return b;
+}
+
+/*** w:write(s, ...)
+ * Write strings or numbers; waits while more than 64 KiB are not yet taken by
+ * the kernel. BrokenPipe when nobody reads any more, Closed after close.
+ * (asyncio rule S22: write and drain in one) */
+static int l_write(lua_State *L) {
+  box *b = check_open(L);
+  for (int i = 2, n = lua_gettop(L); i <= n; i++) put(L, b, i);
+  return after_put(L, b);
+}
+
+/*** w:writelines(list)
+ * Write each string of the list, in order, adding nothing. */
+static int l_writelines(lua_State *L) {
+  box *b = check_open(L);
+  if (!lua_istable(L, 2))
+    return lv_usage(L, "writelines: expected a list of strings, got %s",
+                    luaL_typename(L, 2));
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, 2, i);
+    put(L, b, lua_gettop(L));
+    lua_settop(L, 2);
+  }
+  return after_put(L, b);
+}
+
+/*** w:drain()
+ * Wait until the kernel has taken all that was written; BrokenPipe if it never
+ * will. Any number of tasks may. */
+static int l_drain(lua_State *L) {
+  box *b = lv_check_writer(L, 1);
+  if (b->w->error < 0) return raise_failed(L, b->w->error);
+  if (lv_writer_pending(b->w) == 0) return 0;
+  return wait_for(L, b, 0);
+}
+
+/*** w:close()
+ * End of file for the reader, after all that was written; returns at once.
+ * Twice is harmless. The program's end waits for what is not yet taken. */
+static int l_close(lua_State *L) {
+  box *b = luaL_checkudata(L, 1, METATABLE);
+  if (b->w == NULL) return 0;
+  if (b->is_stdout) fflush(stdout);
+  forget_lent(L, b);
+  lv_writer_close(b->w);
+  b->w->fn(b->w, b->w->arg);
+  return 0;
+}
+
+/*** w:abort()
+ * Close at once and drop what was not yet taken. */
+static int l_abort(lua_State *L) {
+  box *b = luaL_checkudata(L, 1, METATABLE);
+  if (b->w == NULL) return 0;
+  lv_writer_abort(b->w);
+  if (b->w->fn != on_progress) b->w->fn(b->w, b->w->arg);
+  lv_wake_all(&b->waiting, -EBADF);
+  return 0;
+}
+
+/*** w:is_closing() -> boolean
+ * Closed, closing, or broken. */
+static int l_is_closing(lua_State *L) {
+  box *b = luaL_checkudata(L, 1, METATABLE);
+  lua_pushboolean(L, !b->w || b->w->closing || b->w->io.fd < 0);
+  return 1;
+}
+
+/*** w:pending() -> integer
+ * Bytes that the kernel has not taken yet. */
+static int l_pending(lua_State *L) {
+  box *b = lv_check_writer(L, 1);
+  lua_pushinteger(L, (lua_Integer)lv_writer_pending(b->w));
+  return 1;
+}
+
+/*** w:fileno() -> integer | nil
+ * The descriptor; nil once closed. */
+static int l_fileno(lua_State *L) {
+  box *b = lv_check_writer(L, 1);
+  if (b->w->io.fd < 0) return 0;
+  lua_pushinteger(L, b->w->io.fd);
+  return 1;
+}
+
+/* w:_feed(s): queue s whole, never waiting, and close; a broken pipe is no
+ * error. For communicate. */
+static int l_feed(lua_State *L) {
+  box *b = lv_check_writer(L, 1);
+  size_t n;
+  const char *s = luaL_checklstring(L, 2, &n);
+  b->w->may_widen = true;
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, 1, LENT);
+  lv_writer_lend(b->w, s, n);
+  lv_writer_close(b->w);
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  box *b = luaL_checkudata(L, 1, METATABLE);
+  if (b->w == NULL || b->w->io.fd < 0)
+    lua_pushliteral(L, "writer (closed)");
+  else
+    lua_pushfstring(L, "writer (fd %d, %I bytes pending)", b->w->io.fd,
+                    (lua_Integer)lv_writer_pending(b->w));
+  return 1;
+}
+
+static int l_gc(lua_State *L) {
+  box *b = lua_touserdata(L, 1);
+  if (b->w) lv_writer_release(b->w);
+  b->w = NULL;
+  return 0;
+}
+
+lv_writer_box *lv_push_writer_box(lua_State *L) {
+  box *b = lua_newuserdatauv(L, sizeof *b, 1);
+  *b = (box){0};
+  lv_list_init(&b->waiting);
+  luaL_setmetatable(L, METATABLE);
+  return b;
+}
+
+int lv_writer_box_open(lv_writer_box *b, lv_rt *rt, lv_io io) {
+  int rc = lv_writer_open(&b->w, rt, io);
+  if (rc < 0) return rc;
+  b->w->fn = on_progress;
+  b->w->arg = b;
+  return 0;
+}
+
+void lv_make_writer_class(lua_State *L) {
+  static const luaL_Reg methods[] = {{"write", l_write},
+                                     {"writelines", l_writelines},
+                                     {"drain", l_drain},
+                                     {"close", l_close},
+                                     {"abort", l_abort},
+                                     {"is_closing", l_is_closing},
+                                     {"pending", l_pending},
+                                     {"fileno", l_fileno},
+                                     {"_feed", l_feed},
+                                     {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__tostring", l_tostring},
+                                  {"__close", l_close},
+                                  {"__gc", l_gc},
+                                  {NULL, NULL}};
+  luaL_newmetatable(L, METATABLE);
+  luaL_setfuncs(L, meta, 0);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,65 @@
+/* core/proc.h — A child process: started once, signalled, reaped. See proc.c. */
+#ifndef LV_CORE_PROC_H
+#define LV_CORE_PROC_H
+
+#include "base/list.h"
+#include "core/runtime.h"
+#include "core/watch.h"
+#include "os/pidfd.h"
+#include "os/spawn.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct lv_proc lv_proc;
+
+/* The child has ended; called once, from the loop. */
+typedef void (*lv_proc_fn)(lv_proc *p, void *arg);
+
+struct lv_proc {
+  lv_rt *rt;
+  lv_list link; /* in rt->procs until it is reaped */
+  pid_t pid;
+  int pidfd; /* -1 without pidfds, and after the end */
+  lv_watch *watch;
+  lv_exit exit;     /* valid once it has ended */
+  int lost;         /* -errno if nobody can know how it ended */
+  bool ended;       /* it is dead, */
+  bool reaped;      /* and its number may be another's */
+  bool leader;      /* of a process group of its own */
+  bool ours;        /* a child, not an adopted stranger */
+  bool detached;    /* it may outlive us */
+  bool owned;       /* somebody holds the pointer: not freed when reaped */
+  int holds;        /* who will yet signal its group: not reaped meanwhile */
+  uint64_t started, finished; /* ns, uv_hrtime's clock */
+  lv_proc_fn fn;
+  void *arg;
+};
+
+/* 0, or -errno with *op saying what failed ("exec", "chdir" …). The nofile
+ * limit that we raised for ourselves is put back in the child. Blocks until
+ * the exec. */
+int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
+                  const char **op);
+
+/* Watch a process that is not our child, or is but was not started by us.
+ * -ENOSYS without pidfds, -ESRCH if there is none. */
+int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid);
+
+/* 0 or -errno, -ESRCH once it has ended. The group's lives as long as somebody
+ * holds the process; a process that leads none is signalled alone. */
+int lv_proc_signal(lv_proc *p, int signum);
+int lv_proc_signal_group(lv_proc *p, int signum);
+
+/* Between the two it is not reaped, so that its group's number stays its. */
+void lv_proc_hold(lv_proc *p);
+void lv_proc_release(lv_proc *p);
+
+/* The owner lets go; it is reaped all the same. */
+void lv_proc_disown(lv_proc *p);
+
+/* KILL to every child that is not detached, and to its group. */
+void lv_procs_kill(lv_rt *rt);
+
+#endif

@@ -1,0 +1,224 @@
+/* core/writer.c — See writer.h. */
+#include "core/writer.h"
+
+#include "os/fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { PIPE_SIZE = 65536 };
+
+static void close_fd(lv_writer *w) {
+  lv_watch_close(w->watch);
+  w->watch = NULL;
+  if (w->wide) lv_rt_unwiden(w->rt);
+  w->wide = false;
+  if (w->job) {
+    lv_filejob_abandon(w->job); /* which closes the fd */
+    w->job = NULL;
+    w->io.fd = -1;
+  }
+  lv_fd_close(&w->io.fd);
+  lv_list_del(&w->link);
+}
+
+static void drop_queue(lv_writer *w) {
+  lv_buf_fini(&w->out);
+  w->lent = NULL;
+  w->nlent = w->nfile = 0;
+}
+
+static void fail(lv_writer *w, ssize_t error) {
+  w->error = (int)error;
+  drop_queue(w);
+  close_fd(w);
+}
+
+static void consume(lv_writer *w, size_t n) {
+  size_t own = lv_buf_size(&w->out);
+  size_t from_own = n < own ? n : own;
+  if (own > 0) lv_buf_consume(&w->out, from_own);
+  w->lent += n - from_own;
+  w->nlent -= n - from_own;
+  if (w->nlent == 0) w->lent = NULL;
+}
+
+/* Write until the kernel takes no more: bytes left, or -errno. */
+static ssize_t push(lv_writer *w) {
+  size_t left;
+  while ((left = lv_writer_pending(w)) > 0) {
+    size_t own = lv_buf_size(&w->out);
+    struct iovec iov[2] = {{own ? lv_buf_bytes(&w->out) : NULL, own},
+                           {(char *)w->lent, w->nlent}};
+    int first = own == 0, n = own && w->nlent ? 2 : 1;
+    ssize_t put = lv_io_writev(&w->io, iov + first, n);
+    if (put == -EAGAIN) return (ssize_t)left;
+    if (put < 0) return put;
+    consume(w, (size_t)put);
+  }
+  return 0;
+}
+
+static int update(lv_writer *w);
+
+/* What follows progress or failure: the end of a close, and the news. */
+static void settle_state(lv_writer *w) {
+  if (w->io.fd >= 0 && w->closing && lv_writer_pending(w) == 0) close_fd(w);
+  if (w->released) {
+    if (w->io.fd < 0) {
+      lv_buf_fini(&w->out);
+      free(w);
+    }
+    return;
+  }
+  if (w->fn) w->fn(w, w->arg);
+}
+
+static void on_writable(void *arg, int events) {
+  lv_writer *w = arg;
+  (void)events;
+  if (w->hook) {
+    w->hook(w->hook_arg);
+    return;
+  }
+  ssize_t left = push(w);
+  if (left < 0)
+    fail(w, left);
+  else
+    update(w);
+  settle_state(w);
+}
+
+static void on_file(void *arg, const char *data, ssize_t result) {
+  lv_writer *w = arg;
+  (void)data;
+  w->job = NULL;
+  if (result < 0) {
+    fail(w, result);
+  } else {
+    if ((size_t)result < w->nfile)
+      lv_buf_prepend(&w->out, data + result, w->nfile - (size_t)result);
+    w->nfile = 0;
+    update(w);
+  }
+  settle_state(w);
+}
+
+static int start_job(lv_writer *w) {
+  if (w->job || lv_writer_pending(w) == 0) return 0;
+  int rc = lv_writer_settle(w);
+  if (rc < 0) return rc;
+  size_t n = lv_buf_size(&w->out);
+  rc = lv_filejob_write(&w->job, &w->rt->loop, w->io.fd, lv_buf_bytes(&w->out),
+                        n, on_file, w);
+  if (rc < 0) return rc;
+  lv_buf_consume(&w->out, n);
+  w->nfile = n;
+  return 0;
+}
+
+static int open_watch(lv_writer *w) {
+  int rc = lv_watch_open(&w->watch, &w->rt->loop, w->io.fd,
+                         lv_io_is_shared(&w->io), on_writable, w);
+  if (rc != -EPERM) return rc;
+  w->io.mode = LV_IO_FILE;
+  return 0;
+}
+
+/* Watch as long as something waits. */
+static int update(lv_writer *w) {
+  if (w->io.fd < 0) return 0;
+  bool pending = lv_writer_pending(w) > 0;
+  if (w->watch == NULL && pending && w->io.mode != LV_IO_FILE) {
+    int rc = open_watch(w);
+    if (rc < 0) return rc;
+  }
+  if (w->io.mode == LV_IO_FILE) return start_job(w);
+  return w->watch ? lv_watch_set(w->watch, pending ? UV_WRITABLE : 0) : 0;
+}
+
+int lv_writer_open(lv_writer **out, lv_rt *rt, lv_io io) {
+  lv_writer *w = calloc(1, sizeof *w);
+  if (w == NULL) return -ENOMEM;
+  w->rt = rt;
+  w->io = io;
+  lv_list_init(&w->link);
+  *out = w;
+  return 0;
+}
+
+/* After the queue got longer: 0 or -errno, as the public functions. */
+static int go_on(lv_writer *w, bool was_idle) {
+  if (was_idle && w->io.mode != LV_IO_FILE) {
+    ssize_t left = push(w);
+    if (left < 0) {
+      fail(w, left);
+      return (int)left;
+    }
+    if (left > PIPE_SIZE && w->may_widen) {
+      w->may_widen = false;
+      w->wide = lv_rt_widen(w->rt, w->io.fd);
+    }
+  }
+  int rc = update(w);
+  if (rc < 0) fail(w, rc);
+  return rc;
+}
+
+int lv_writer_lend(lv_writer *w, const char *bytes, size_t n) {
+  if (w->error < 0) return w->error;
+  if (w->io.fd < 0 || w->closing) return -EBADF;
+  bool was_idle = lv_writer_pending(w) == 0;
+  int rc = lv_writer_settle(w);
+  if (rc < 0) return rc;
+  w->lent = bytes;
+  w->nlent = n;
+  return go_on(w, was_idle);
+}
+
+int lv_writer_put(lv_writer *w, const char *bytes, size_t n) {
+  int rc = lv_writer_lend(w, bytes, n);
+  return rc < 0 ? rc : lv_writer_settle(w);
+}
+
+int lv_writer_settle(lv_writer *w) {
+  int rc = lv_buf_append(&w->out, w->lent, w->nlent);
+  if (rc < 0) return rc;
+  w->lent = NULL;
+  w->nlent = 0;
+  return 0;
+}
+
+void lv_writer_close(lv_writer *w) {
+  if (w->closing || w->io.fd < 0) return;
+  w->closing = true;
+  if (lv_writer_pending(w) == 0)
+    close_fd(w);
+  else
+    lv_list_push(&w->rt->writers, &w->link);
+}
+
+void lv_writer_abort(lv_writer *w) {
+  w->closing = true;
+  drop_queue(w);
+  if (w->io.fd >= 0) close_fd(w);
+}
+
+void lv_writer_release(lv_writer *w) {
+  lv_writer_settle(w);
+  lv_writer_close(w);
+  w->fn = NULL;
+  w->released = true;
+  if (w->io.fd >= 0) return;
+  lv_buf_fini(&w->out);
+  free(w);
+}
+
+int lv_writer_hook(lv_writer *w, void (*hook)(void *arg), void *arg, bool on) {
+  w->hook = hook;
+  w->hook_arg = arg;
+  if (hook == NULL) return update(w);
+  int rc = w->watch ? 0 : open_watch(w);
+  if (rc < 0 || w->watch == NULL) return rc;
+  return lv_watch_set(w->watch, on ? UV_WRITABLE : 0);
+}

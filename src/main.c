@@ -1,0 +1,39 @@
+/* main.c — The command line: which Lua to run; then its exit code. */
+#include "bind/host.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What to run is decided in Lua (lua/luvisor/cli): it can say it better. */
+static int load_main(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luvisor.cli.main");
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* A closed stdout loses output without a word, unless it is asked. */
+static int flush(int code) {
+  if (fflush(stdout) == 0) return code;
+  perror("luvisor: stdout");
+  return code == 0 ? 1 : code;
+}
+
+int main(int argc, char **argv) {
+  lv_host host;
+  int rc = lv_host_init(&host, argc, argv);
+  if (rc < 0) {
+    fprintf(stderr, "luvisor: cannot start: %s\n", strerror(-rc));
+    return 1;
+  }
+  lua_pushcfunction(host.L, load_main);
+  if (lua_pcall(host.L, 0, 1, 0) != LUA_OK) {
+    lv_host_warn_error(host.L, "");
+    return 1;
+  }
+  int code = lv_host_run(&host);
+  lv_host_fini(&host);
+  return flush(code);
+}

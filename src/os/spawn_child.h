@@ -1,0 +1,34 @@
+/* os/spawn_child.h — The half of spawn.c that runs in the child. */
+#ifndef LV_OS_SPAWN_CHILD_H
+#define LV_OS_SPAWN_CHILD_H
+
+#include "os/spawn.h"
+
+/* What went wrong. Names are string literals: they have the same address in
+ * the child, be its memory ours or a copy, so pointers may go through a pipe.
+ */
+typedef struct {
+  const char *op; /* NULL: nothing did */
+  int error;      /* an errno */
+} lv_spawn_report;
+
+/* All that the child needs, made before it is born. */
+typedef struct {
+  const lv_spawn_opts *opts;
+  char *const *envp;
+  int *sources;       /* of opts->fds; the child changes them */
+  const int *targets; /* of opts->fds, in rising order */
+  pid_t parent;
+  int report_fd;     /* a pipe for the report; or -1, memory is shared */
+  bool enter_cgroup; /* opts->cgroup is still to be entered */
+  bool no_close_range;
+  char oom_score_adj[16];
+  /* The child's answers, as far as its memory is ours. */
+  bool seen;
+  lv_spawn_report report;
+} lv_spawn_job;
+
+/* The child's whole life, for clone(2). Never returns. */
+int lv_spawn_child(void *job);
+
+#endif
