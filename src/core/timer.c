@@ -11,40 +11,39 @@
 static const double NS = 1e9;
 static const double FOREVER = 9e9; /* seconds; more would overflow */
 
-static void place(lv_timers *ts, size_t slot, lv_timer *timer) {
-  ts->heap[slot] = timer;
-  timer->slot = slot;
+static void place(lv_timers *ts, size_t slot, lv_timer_slot entry) {
+  ts->heap[slot] = entry;
+  entry.timer->slot = slot;
 }
 
-static void sift_up(lv_timers *ts, lv_timer *timer) {
-  size_t slot = timer->slot;
-  for (; slot > 1 && ts->heap[slot / 2]->due > timer->due; slot /= 2)
+static void sift_up(lv_timers *ts, size_t slot) {
+  lv_timer_slot entry = ts->heap[slot];
+  for (; slot > 1 && ts->heap[slot / 2].due > entry.due; slot /= 2)
     place(ts, slot, ts->heap[slot / 2]);
-  place(ts, slot, timer);
+  place(ts, slot, entry);
 }
 
-static void sift_down(lv_timers *ts, lv_timer *timer) {
-  size_t slot = timer->slot;
+static void sift_down(lv_timers *ts, size_t slot) {
+  lv_timer_slot entry = ts->heap[slot];
   for (;;) {
     size_t child = 2 * slot;
     if (child > ts->n) break;
-    if (child < ts->n && ts->heap[child + 1]->due < ts->heap[child]->due)
-      child++;
-    if (ts->heap[child]->due >= timer->due) break;
+    if (child < ts->n && ts->heap[child + 1].due < ts->heap[child].due) child++;
+    if (ts->heap[child].due >= entry.due) break;
     place(ts, slot, ts->heap[child]);
     slot = child;
   }
-  place(ts, slot, timer);
+  place(ts, slot, entry);
 }
 
 static void take_out(lv_timers *ts, lv_timer *timer) {
-  lv_timer *last = ts->heap[ts->n--];
-  if (last != timer) {
-    place(ts, timer->slot, last);
-    sift_up(ts, last);
-    sift_down(ts, last);
-  }
+  size_t slot = timer->slot;
+  lv_timer_slot last = ts->heap[ts->n--];
   timer->slot = 0;
+  if (last.timer == timer) return;
+  place(ts, slot, last);
+  sift_up(ts, slot);
+  sift_down(ts, last.timer->slot);
 }
 
 static void on_uv(uv_timer_t *uv);
@@ -56,17 +55,20 @@ static void arm(lv_timers *ts) {
     uv_timer_stop(&ts->uv);
     return;
   }
-  uint64_t due = (ts->heap[1]->due + 999999) / 1000000;
+  uint64_t due = (ts->heap[1].due + 999999) / 1000000;
   uv_update_time(ts->uv.loop);
   uint64_t now = uv_now(ts->uv.loop);
   uv_timer_start(&ts->uv, on_uv, due > now ? due - now : 0, 0);
 }
 
+/* libuv runs timers before it polls, and would then sleep although our
+ * functions have made something ready: stopped, it only looks. */
 static void on_uv(uv_timer_t *uv) {
   lv_timers *ts = uv->data;
   uint64_t now = uv_hrtime();
-  while (ts->n > 0 && ts->heap[1]->due <= now) {
-    lv_timer *timer = ts->heap[1];
+  uv_stop(uv->loop);
+  while (ts->n > 0 && ts->heap[1].due <= now) {
+    lv_timer *timer = ts->heap[1].timer;
     take_out(ts, timer);
     timer->fn(timer);
   }
@@ -93,15 +95,15 @@ int lv_timer_start(lv_timers *ts, lv_timer *timer, double seconds) {
   if (timer->slot != 0) take_out(ts, timer);
   if (ts->n + 1 >= ts->cap) {
     size_t cap = ts->cap ? 2 * ts->cap : 16;
-    lv_timer **heap = realloc(ts->heap, cap * sizeof *heap);
+    lv_timer_slot *heap = realloc(ts->heap, cap * sizeof *heap);
     if (heap == NULL) return -ENOMEM;
     ts->heap = heap;
     ts->cap = cap;
   }
   if (!(seconds < FOREVER)) seconds = FOREVER;
-  timer->due = uv_hrtime() + (seconds > 0 ? (uint64_t)(seconds * NS) : 0);
-  timer->slot = ++ts->n;
-  sift_up(ts, timer);
+  uint64_t delay = seconds > 0 ? (uint64_t)(seconds * NS) : 0;
+  ts->heap[++ts->n] = (lv_timer_slot){uv_hrtime() + delay, timer};
+  sift_up(ts, ts->n);
   if (timer->slot == 1) arm(ts);
   return 0;
 }

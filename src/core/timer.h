@@ -15,14 +15,19 @@ typedef struct lv_timer lv_timer;
 typedef void (*lv_timer_fn)(lv_timer *timer);
 
 struct lv_timer {
-  uint64_t due; /* ns, uv_hrtime's clock */
-  size_t slot;  /* place in the heap, 0 while stopped */
+  size_t slot; /* place in the heap, 0 while stopped */
   lv_timer_fn fn;
 };
 
+/* The due time stands beside the timer, so that ordering touches no timer. */
+typedef struct {
+  uint64_t due; /* ns, uv_hrtime's clock */
+  lv_timer *timer;
+} lv_timer_slot;
+
 typedef struct {
   uv_timer_t uv;
-  lv_timer **heap; /* [1..n], the earliest first */
+  lv_timer_slot *heap; /* [1..n], the earliest first */
   size_t n, cap;
 } lv_timers;
 
