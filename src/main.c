@@ -1,6 +1,7 @@
 /* main.c — The command line: which Lua to run; then its exit code. */
 #include "bind/host.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +15,14 @@ static int load_main(lua_State *L) {
   return 1;
 }
 
-/* A closed stdout loses output without a word, unless it is asked. */
+/* What could not be written is lost without a word, unless we ask. */
 static int flush(int code) {
-  if (fflush(stdout) == 0) return code;
-  perror("luvisor: stdout");
-  return code == 0 ? 1 : code;
+  errno = 0;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  if (code != 0) return code;
+  const char *why = errno != 0 ? strerror(errno) : "a write failed";
+  fprintf(stderr, "luvisor: standard output: %s\n", why);
+  return 1;
 }
 
 int main(int argc, char **argv) {

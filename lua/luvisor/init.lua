@@ -19,9 +19,11 @@ M.try = require "luvisor.core.try"
 
 return setmetatable(M, {
   __index = function(lv, name)
-    local ok, module = pcall(require, "luvisor." .. tostring(name))
+    name = tostring(name)
+    local ok, module = pcall(require, "luvisor." .. name)
     if not ok then
-      if type(module) == "string" and module:find("not found", 1, true) then
+      local missing = ("module 'luvisor.%s' not found"):format(name)
+      if type(module) == "string" and module:find(missing, 1, true) then
         return nil
       end
       error(module, 0)

@@ -7,7 +7,6 @@
 -- p:terminate()
 -- print(p:wait()) --> killed by TERM
 
-local communicate = require "luvisor.process.communicate"
 local core_os = require "luvisor.core.os"
 local errors = require "luvisor.error"
 local handles = require "luvisor.process.handle"
@@ -37,7 +36,9 @@ M.INHERIT = "inherit"
 -- @raise SpawnError with code, op, subject, argv
 -- @usage local p = process.spawn { "cat", stdin = "pipe", stdout = "pipe" }
 function M.spawn(opts)
-  local p = handles.start(options.check_spawn("process.spawn", opts))
+  local checked = options.check_spawn("process.spawn", opts)
+  if opts.protocol then protocols.check(opts.protocol) end
+  local p = handles.start(checked)
   if opts.protocol then protocols.attach(p, opts.protocol) end
   return p
 end
@@ -76,6 +77,10 @@ end
 -- @treturn {Result,...}
 -- @raise as run
 function M.map(list, fn, opts)
+  if type(list) ~= "table" or type(fn) ~= "function" then
+    errors.usage("process.map: takes a list and a function, got %s and %s",
+      type(list), type(fn))
+  end
   opts = errors.check_options("process.map", opts or {}, map_options)
   local results, done = {}, 0
   local function each(item, index)
@@ -124,6 +129,25 @@ function M.which(name)
 end
 
 M.Process = handles.Process
-M._communicate = communicate
+
+--- How a process ended. `tostring` makes "exited 7" or "killed by TERM" of it.
+-- @type Status
+-- @tfield boolean ok it exited with 0
+-- @tfield ?integer code 0 to 255; nil if a signal ended it
+-- @tfield ?string signal as "TERM"
+-- @tfield boolean core it left a core dump
+-- @tfield ?integer returncode the code, or -N for signal N
+-- @tfield number duration seconds from its start to its end
+-- @tfield table rusage utime, stime (seconds), maxrss (bytes), minflt, majflt,
+-- inblock, oublock, nvcsw, nivcsw, as in getrusage(2)
+
+--- What `run` and `communicate` return: the fields of a Status, and these.
+-- @type Result
+-- @tfield ?string stdout what it wrote; nil if that was no pipe
+-- @tfield ?string stderr
+-- @tfield {string,...} argv
+-- @tfield integer pid
+-- @tfield boolean truncated the end of a stream was not seen: others hold it
+-- @tfield boolean pipe_held others held a pipe when it had ended
 
 return M

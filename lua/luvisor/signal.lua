@@ -5,6 +5,7 @@
 -- @module luvisor.signal
 
 local core = require "luvisor.core.signal"
+local errors = require "luvisor.error"
 local task = require "luvisor.core.task"
 
 local M = {}
@@ -23,8 +24,17 @@ end
 -- @tparam table signals a list
 -- @return an iterator of names; it stops listening when the loop is left, or
 -- by close()
--- @usage for name in signal.listen { "HUP", "USR1" } do print(name) end
+-- @usage
+-- local reloads <close> = signal.listen { "HUP", "USR1" }
+-- process.run { shell = "kill -HUP $PPID" }
+-- for name in reloads do
+--   print(name) --> HUP
+--   break
+-- end
 function M.listen(signals)
+  if type(signals) ~= "table" then
+    errors.usage("listen: expected a list of signals, got %s", type(signals))
+  end
   local listener = core._listen(table.unpack(signals))
   return listener, nil, nil, listener
 end
@@ -46,6 +56,9 @@ Handle.__close = Handle.close
 -- @tparam function fn called with the signal's name; may wait
 -- @treturn Handle with close(); it does not keep the program alive
 function M.on(sig, fn)
+  if type(fn) ~= "function" then
+    errors.usage("on: expected a function, got %s", type(fn))
+  end
   local listener = core._listen(sig)
   task.detached(function()
     for name in listener do task.spawn_root(fn, name) end

@@ -8,6 +8,7 @@
 local core = require "luvisor.core.task"
 local errors = require "luvisor.error"
 local scope = require "luvisor.core.scope"
+local waiters = require "luvisor.waiters"
 
 local M = {}
 
@@ -15,7 +16,7 @@ local pack, unpack = table.pack, table.unpack
 
 --- Start a task in the nearest nursery around the caller. Does not wait: the
 -- task runs when the caller does.
--- @function spawn
+-- @function spawn(fn, ...)
 -- @tparam function fn called with the further arguments
 -- @treturn Task
 -- @raise Closed when the program is ending
@@ -25,7 +26,7 @@ M.spawn = core.spawn
 
 --- Start a task of no nursery: if it fails, the error is printed and cancels
 -- nobody; the program does not wait for it, but cancels it at its end.
--- @function detached
+-- @function detached(fn, ...)
 -- @tparam function fn called with the further arguments
 -- @treturn Task
 M.detached = core.detached
@@ -55,10 +56,11 @@ M.list = core.list
 -- @treturn string
 M.dump = core.dump
 
---- Call a function, as a task, when the script and its tasks have ended; the
--- last one given is called first.
+--- Call a function, in a task, when the script and its tasks have ended; the
+-- last one given is called first, and each is called whatever becomes of the
+-- others: an error is printed and makes the exit code 1.
 -- @function at_exit
--- @tparam function fn
+-- @tparam function fn may wait
 M.at_exit = core.at_exit
 
 -- What scope:run returned, for the caller: values, or the error. `cancelled`
@@ -92,33 +94,64 @@ function Nursery:cancel(reason)
   self._scope:cancel(reason)
 end
 
+local Undo = {}
+Undo.__name = "luvisor.undo"
+
+function Undo:__close()
+  self.fn()
+end
+
+-- For a <close> variable: fn is called when its block is left, however.
+local function on_leaving(fn)
+  return setmetatable({ fn = fn }, Undo)
+end
+
+-- Stands between a nursery and a function that has yet to call started(): what
+-- it raises before is for whoever starts it, what it raises after for the
+-- nursery.
+local function run_starting(start, fn, ...)
+  local _ <close> = on_leaving(function() start.line:wake() end)
+  local result = pack(xpcall(fn, core.keep_traceback, ...))
+  if result[1] then return unpack(result, 2, result.n) end
+  if start.values then error(result[2], 0) end
+  start.failed, start.err = true, result[2]
+end
+
 --- Start a task and wait until it is ready: fn is called with a function
 -- `started` before its arguments, and what it gives to that is returned here.
+-- What fn raises before it has called started is raised here, and the nursery
+-- goes on. If this wait is cancelled, so is the task.
 -- @function Nursery:start
 -- @tparam function fn called with started and the further arguments
 -- @return what fn gave to started
--- @raise UsageError when fn returns without having called started
+-- @raise UsageError when fn returns without having called started; Cancelled
+-- when its task was cancelled before
+-- @usage
+-- task.nursery(function(n)
+--   local port = n:start(function(started)
+--     local server <close> = process.spawn { shell = "echo 8080; sleep 60",
+--                                            stdout = "pipe" }
+--     started(server.stdout:readline())
+--     server:wait()
+--   end)
+--   print(port) --> 8080
+--   n:cancel()
+-- end)
 function Nursery:start(fn, ...)
-  local starter, values = core.current(), nil
+  local start = { line = waiters.new "a task to start" }
   local function started(...)
-    values = values or pack(...)
-    core.wake(starter)
+    start.values = start.values or pack(...)
+    start.line:wake()
   end
-  local child = self._scope:spawn(function(...)
-    local result = pack(fn(started, ...))
-    core.wake(starter)
-    return unpack(result, 1, result.n)
-  end, ...)
-  while not values do
-    if child.state == "done" then
-      errors.usage("start: the task ended without calling started()")
-    end
-    if not core.park("a task to start") then
-      child:cancel()
-      core.raise_cancelled()
-    end
-  end
-  return unpack(values, 1, values.n)
+  local child = self._scope:spawn(run_starting, start, fn, started, ...)
+  local _ <close> = on_leaving(function()
+    if not start.values then child:cancel() end
+  end)
+  start.line:wait()
+  if start.values then return unpack(start.values, 1, start.values.n) end
+  if start.failed then error(start.err, 0) end
+  child:join()
+  errors.usage("start: the function returned without having called started()")
 end
 
 --- Run fn with a nursery, and return when it and all tasks spawned into the
@@ -146,18 +179,35 @@ local function raise_timeout(seconds)
   end
 end
 
---- Call fn, but no longer than this: then it is cancelled where it waits.
+-- nil would be no limit at all: probably a name misspelt.
+local function check_limit(where, seconds)
+  if type(seconds) ~= "number" or not (seconds >= 0) then
+    errors.usage("%s: the limit must be a number of seconds, got %s", where,
+      tostring(seconds))
+  end
+end
+
+--- Call fn, but no longer than this: then it is cancelled where it waits. 0 is
+-- at its first wait.
 -- @tparam number seconds
 -- @tparam function fn called with the further arguments; may wait
 -- @return fn's values
 -- @raise Timeout
+-- @usage
+-- local p <close> = process.spawn { "sleep", "0.1" }
+-- print(task.timeout(5, p.wait, p)) --> exited 0
 function M.timeout(seconds, fn, ...)
+  check_limit("timeout", seconds)
   return outcome(raise_timeout(seconds), scope.new("scope", seconds)
     :run(fn, ...))
 end
 
-local function yes_and(...)
-  return true, ...
+local function call_yes(fn, ...)
+  return true, fn(...)
+end
+
+local function no()
+  return false
 end
 
 --- Call fn, but no longer than this, and go on.
@@ -165,11 +215,8 @@ end
 -- @tparam function fn called with the further arguments; may wait
 -- @return true and fn's values, or false if the time was over
 function M.move_on(seconds, fn, ...)
-  local function call(...)
-    return yes_and(fn(...))
-  end
-  return outcome(function() return false end,
-    scope.new("scope", seconds):run(call, ...))
+  check_limit("move_on", seconds)
+  return outcome(no, scope.new("scope", seconds):run(call_yes, fn, ...))
 end
 
 --- Call fn untouched by cancellations from outside; they are felt after it.
@@ -185,6 +232,7 @@ end
 -- @return fn's values
 -- @raise Timeout, as an ordinary error
 function M.shield_for(seconds, fn, ...)
+  check_limit("shield_for", seconds)
   return outcome(raise_timeout(seconds), scope.new("shield", seconds)
     :run(fn, ...))
 end
@@ -195,12 +243,35 @@ local function call(f)
   return f()
 end
 
+local function is_callable(f)
+  if type(f) == "function" then return true end
+  local meta = getmetatable(f)
+  return type(meta) == "table"
+    and (meta.__call ~= nil or meta.__name == "luvisor.Task")
+end
+
+-- Functions or tasks, packed.
+local function check_all(where, ...)
+  local fns = pack(...)
+  for i = 1, fns.n do
+    if not is_callable(fns[i]) then
+      errors.usage("%s: argument %d must be a function or a task, got %s",
+        where, i, type(fns[i]))
+    end
+  end
+  return fns
+end
+
 --- Call functions side by side; an error in one cancels the others.
 -- @param ... functions (or tasks, which are joined)
 -- @return the first value of each, in their order
--- @usage local a, b = task.gather(read_config, connect)
+-- @usage
+-- local kernel, host = task.gather(
+--   function() return process.capture { "uname", "-r" } end,
+--   function() return process.capture { "uname", "-n" } end)
+-- print(kernel, host)
 function M.gather(...)
-  local fns, results = pack(...), {}
+  local fns, results = check_all("gather", ...), {}
   M.nursery(function(n)
     for i = 1, fns.n do
       n:spawn(function() results[i] = call(fns[i]) end)
@@ -214,7 +285,7 @@ end
 -- @treturn {table,...} for each `{ok = true, value =}` or `{ok = false, error
 -- =}`
 function M.settle(...)
-  local fns, results = pack(...), {}
+  local fns, results = check_all("settle", ...), {}
   M.nursery(function(n)
     for i = 1, fns.n do
       n:spawn(function()
@@ -233,7 +304,7 @@ end
 -- @return its place among the arguments, and its values
 -- @raise its error, if it failed
 function M.race(...)
-  local fns, winner = pack(...), nil
+  local fns, winner = check_all("race", ...), nil
   if fns.n == 0 then errors.usage("race: expected functions, got none") end
   M.nursery(function(n)
     for i = 1, fns.n do
@@ -254,8 +325,7 @@ end
 -- @treturn table the first value of each call, in the order of the list
 -- @raise the first error; the other calls are cancelled
 function M.map(list, fn, opts)
-  opts = opts or {}
-  errors.check_options("task.map", opts, { jobs = "count" })
+  opts = errors.check_options("task.map", opts, { jobs = "count" })
   local results, next_index = {}, 0
   local function work()
     while next_index < #list do
@@ -270,25 +340,30 @@ function M.map(list, fn, opts)
   return results
 end
 
+local function is_part(value)
+  return type(value) == "number" and value >= 0 and value <= 1,
+    "a number from 0 to 1"
+end
+
 local retry_options = {
   times = "count", delay = "seconds", factor = "number", max = "seconds",
-  jitter = "number",
+  jitter = is_part,
 }
 
 --- Call fn until it succeeds.
--- @tparam table opts times: calls in all (3); delay: seconds before the second
+-- @tparam ?table opts times: calls in all (3); delay: seconds before the second
 -- call (0.1); factor: by which the delay grows (2); max: seconds (60); jitter:
--- the part of the delay that is random (0)
+-- the part of the delay that is random, 0 to 1 (0)
 -- @tparam function fn called with the further arguments; may wait
 -- @return fn's values
 -- @raise the last error; a cancellation at once
 function M.retry(opts, fn, ...)
-  errors.check_options("task.retry", opts, retry_options)
-  local delay = opts.delay or 0.1
-  for attempt = 1, opts.times or 3 do
-    local result = pack(pcall(fn, ...))
+  opts = errors.check_options("task.retry", opts, retry_options)
+  local times, delay = opts.times or 3, opts.delay or 0.1
+  for attempt = 1, times do
+    local result = pack(xpcall(fn, core.keep_traceback, ...))
     if result[1] then return unpack(result, 2, result.n) end
-    if attempt == (opts.times or 3) then error(result[2], 0) end
+    if attempt == times then error(result[2], 0) end
     local jitter = 1 - (opts.jitter or 0) * math.random()
     M.sleep(math.min(delay, opts.max or 60) * jitter)
     delay = delay * (opts.factor or 2)

@@ -26,10 +26,16 @@ M.sleep = task.sleep
 -- however long the turns take; beats that were missed are left out.
 -- @tparam number seconds the period, positive
 -- @treturn function iterator of the number of the beat
--- @usage for beat in time.every(1) do print(beat) end
+-- @usage
+-- for beat in time.every(0.1) do
+--   print(beat)
+--   if beat == 3 then break end
+-- end
 function M.every(seconds)
-  if type(seconds) ~= "number" or not (seconds > 0) then
-    errors.usage("every: the period must be a positive number of seconds")
+  local is_number = type(seconds) == "number"
+  if not is_number or not (seconds > 0 and seconds < math.huge) then
+    errors.usage("every: the period must be a positive number of seconds, "
+      .. "got %s", tostring(seconds))
   end
   local start, beat = core.now(), 0
   return function()

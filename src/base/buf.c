@@ -12,14 +12,22 @@
 
 enum { FIRST = 512, KEEP = 1 << 20 };
 
-static int grow(lv_buf *b, size_t n) {
+static void move_to_front(lv_buf *b) {
   size_t size = lv_buf_size(b);
-  if (n > (size_t)-1 / 4 - size) return -ENOMEM;
-  size_t cap = b->cap ? b->cap : FIRST;
-  while (cap < size + n) cap *= 2;
   if (b->head > 0) memmove(b->data, lv_buf_bytes(b), size);
   b->head = 0;
   b->tail = size;
+}
+
+/* Always at least twice as much: bytes are moved only when as many as they are
+ * were added or eaten since they were moved last. */
+static int grow(lv_buf *b, size_t n) {
+  size_t size = lv_buf_size(b);
+  if (n > (size_t)-1 / 4 - size) return -ENOMEM;
+  size_t cap = b->cap ? 2 * b->cap : FIRST;
+  while (cap < size + n)
+    cap *= 2;
+  move_to_front(b);
   char *data = realloc(b->data, cap);
   if (data == NULL) return -ENOMEM;
   b->data = data;
@@ -27,14 +35,14 @@ static int grow(lv_buf *b, size_t n) {
   return 0;
 }
 
+void lv_buf_compact(lv_buf *b) {
+  if (lv_buf_size(b) <= b->head) move_to_front(b);
+}
+
 int lv_buf_reserve(lv_buf *b, size_t n) {
   if (lv_buf_room(b) >= n) return 0;
-  size_t size = lv_buf_size(b);
-  if (b->head < size || b->cap < size + n) return grow(b, n);
-  memmove(b->data, lv_buf_bytes(b), size);
-  b->head = 0;
-  b->tail = size;
-  return 0;
+  lv_buf_compact(b);
+  return lv_buf_room(b) >= n ? 0 : grow(b, n);
 }
 
 int lv_buf_append(lv_buf *b, const void *bytes, size_t n) {
@@ -51,8 +59,7 @@ int lv_buf_prepend(lv_buf *b, const void *bytes, size_t n) {
   if (b->head < n) {
     int rc = lv_buf_reserve(b, n);
     if (rc < 0) return rc;
-    size_t size = lv_buf_size(b);
-    memmove(b->data + b->head + n, lv_buf_bytes(b), size);
+    memmove(lv_buf_bytes(b) + n, lv_buf_bytes(b), lv_buf_size(b));
     b->tail += n;
     b->head += n;
   }

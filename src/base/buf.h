@@ -14,7 +14,7 @@ static inline size_t lv_buf_size(const lv_buf *b) {
   return b->tail - b->head;
 }
 
-static inline char *lv_buf_bytes(const lv_buf *b) {
+static inline char *lv_buf_bytes(const lv_buf *b) { /* size > 0 */
   return b->data + b->head;
 }
 
@@ -22,8 +22,13 @@ static inline size_t lv_buf_room(const lv_buf *b) {
   return b->cap - b->tail;
 }
 
-/* Room for n more bytes at data + tail; 0 or -ENOMEM, then nothing changed. */
+/* Room for n more bytes at data + tail. 0 or -ENOMEM, as all here; then it
+ * holds what it held. */
 int lv_buf_reserve(lv_buf *b, size_t n);
+
+/* Make what room there is usable, where that is cheap. */
+void lv_buf_compact(lv_buf *b);
+
 int lv_buf_append(lv_buf *b, const void *bytes, size_t n);
 /* Put bytes back before the head. */
 int lv_buf_prepend(lv_buf *b, const void *bytes, size_t n);

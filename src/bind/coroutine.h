@@ -13,6 +13,7 @@
 lv_task *lv_slot_task(lua_State *L);
 bool lv_slot_may_wait(lua_State *L);
 void lv_slot_set(lua_State *L, lv_task *t, bool may_wait);
+void lv_slot_end(lua_State *L); /* of the body of a task that has ended */
 
 /* Replace functions of the global `coroutine`, and pcall and xpcall. */
 void lv_patch_coroutine(lua_State *L);

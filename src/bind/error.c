@@ -141,15 +141,24 @@ lua_Integer lv_check_size(lua_State *L, int arg, const char *what) {
 }
 
 int lv_check_signal(lua_State *L, int arg) {
-  int signum = -1;
+  lua_Integer signum = -1;
   if (lua_isinteger(L, arg))
-    signum = (int)lua_tointeger(L, arg);
+    signum = lua_tointeger(L, arg);
   else if (lua_type(L, arg) == LUA_TSTRING)
     signum = lv_signame_parse(lua_tostring(L, arg));
   if (signum < 0 || signum > 64)
     lv_usage(L, "no such signal: %s (a signal is \"TERM\", \"SIGTERM\" or 15)",
              luaL_tolstring(L, arg, NULL));
-  return signum;
+  return (int)signum;
+}
+
+void lv_check_callable(lua_State *L, int arg, const char *what) {
+  if (lua_isfunction(L, arg)) return;
+  if (!lua_isnone(L, arg) && luaL_getmetafield(L, arg, "__call") != LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  lv_usage(L, "%s, got %s", what, luaL_typename(L, arg));
 }
 
 /* set_metatable(mt): what every error object gets from now on. */
@@ -162,9 +171,7 @@ static int l_set_metatable(lua_State *L) {
 
 /* is_cancellation(value): of a scope around the calling task? */
 static int l_is_cancellation(lua_State *L) {
-  uint64_t id = lv_cancelled_scope(L, 1);
-  lv_task *t = lv_task_of(L);
-  lua_pushboolean(L, id != 0 && t && lv_scope_is_above(t->scope, id));
+  lua_pushboolean(L, lv_task_is_leaving(L, 1));
   return 1;
 }
 

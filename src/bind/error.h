@@ -35,6 +35,7 @@ const char *lv_errno_name(int code);
 lua_Number lv_check_seconds(lua_State *L, int arg, const char *what);
 lua_Integer lv_check_size(lua_State *L, int arg, const char *what);
 int lv_check_signal(lua_State *L, int arg);
+void lv_check_callable(lua_State *L, int arg, const char *what);
 
 int lv_open_error(lua_State *L); /* luvisor.core.error */
 

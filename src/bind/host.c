@@ -9,6 +9,7 @@
 #include "bind/coroutine.h"
 #include "bind/error.h"
 #include "bind/modules.h"
+#include "bind/stream.h"
 #include "bind/task.h"
 #include "core/proc.h"
 #include "core/writer.h"
@@ -26,6 +27,8 @@ static const char HOST[] = "luvisor.host";
 static const char AT_EXIT[] = "luvisor.at_exit";
 
 lv_host *lv_host_of(lua_State *L) {
+  const lv_task *t = lv_slot_task(L);
+  if (t) return t->host;
   lua_getfield(L, LUA_REGISTRYINDEX, HOST);
   lv_host *host = lua_touserdata(L, -1);
   lua_pop(L, 1);
@@ -34,12 +37,24 @@ lv_host *lv_host_of(lua_State *L) {
 
 /* ---- errors that nobody catches ---- */
 
-/* Stack: error → (popped), printed with its traceback. May raise: called
- * protected. */
-static int print_error(lua_State *L) {
-  const char *who = lua_tostring(L, 1);
-  fprintf(stderr, "luvisor: %s%s\n", who, luaL_tolstring(L, 2, NULL));
+/* Push what is to be said of an error. Any value may be one. */
+static void push_text(lua_State *L, int idx) {
+  bool has_text = luaL_getmetafield(L, idx, "__tostring") != LUA_TNIL;
+  if (has_text) lua_pop(L, 1);
+  if (has_text || lua_type(L, idx) != LUA_TTABLE) {
+    luaL_tolstring(L, idx, NULL);
+    return;
+  }
+  lua_pushliteral(L, "message");
+  if (lua_rawget(L, idx) == LUA_TSTRING) return;
   lua_pop(L, 1);
+  lua_pushliteral(L, "(error object is a table value)");
+}
+
+/* Stack: who, error. May raise: called protected. */
+static int print_error(lua_State *L) {
+  push_text(L, 2);
+  fprintf(stderr, "luvisor: %s%s\n", lua_tostring(L, 1), lua_tostring(L, 3));
   if (lv_is_error(L, 2)) {
     lua_getfield(L, 2, "traceback");
   } else {
@@ -65,40 +80,55 @@ void lv_host_warn_error(lua_State *L, const char *who) {
   }
 }
 
-/* How many errors the scope was left with; each is printed. */
-static int print_errors(lv_host *host, lv_scope *s) {
-  if (s->errors == LUA_NOREF) return 0;
-  lua_State *L = host->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
-  int n = (int)lua_rawlen(L, -1);
-  for (int i = 1; i <= n; i++) {
-    lua_rawgeti(L, -1, i);
-    lv_host_warn_error(L, "");
-  }
-  lua_pop(L, 1);
-  return n;
-}
-
 /* ---- signals to the program itself ---- */
 
-/* The first INT or TERM ends the program in order, the second at once: but no
- * child is left behind. */
+static bool is_ours(lv_host *host, int signum) {
+  return host->user_signals[signum] == 0 && !host->rt.sigs.ignored[signum];
+}
+
+/* The first INT or TERM ends the program in order. */
 static void on_interrupt(void *arg, int signum, unsigned times) {
   lv_host *host = arg;
-  if (host->user_signals[signum] > 0) return;
-  host->interrupts += (int)times;
-  if (host->interrupts == 1) {
-    lv_host_exit(host, 128 + signum);
-    return;
-  }
+  (void)times;
+  if (is_ours(host, signum)) lv_host_exit(host, 128 + signum);
+}
+
+/* The second at once, from the signal's handler, for the program may be in a
+ * loop of its own; but no child is left behind. */
+static void die(void *arg, int signum) {
+  lv_host *host = arg;
   lv_procs_kill(&host->rt);
   _exit(128 + signum);
+}
+
+void lv_host_review_signal(lv_host *host, int signum) {
+  if (signum == SIGINT || signum == SIGTERM)
+    lv_sigs_set_ending(signum, is_ours(host, signum));
 }
 
 static void on_quit(void *arg, int signum, unsigned times) {
   lv_host *host = arg;
   (void)times;
-  if (host->user_signals[signum] == 0) host->want_dump = true;
+  if (is_ours(host, signum)) host->want_dump = true;
+}
+
+static void watch_signals(lv_host *host) {
+  lv_sigs *sigs = &host->rt.sigs;
+  lv_sub_add(sigs, &host->sub_int, SIGINT, on_interrupt, host);
+  lv_sub_add(sigs, &host->sub_term, SIGTERM, on_interrupt, host);
+  lv_sub_add(sigs, &host->sub_quit, SIGQUIT, on_quit, host);
+  lv_sigs_on_last(die, host);
+  lv_host_review_signal(host, SIGINT);
+  lv_host_review_signal(host, SIGTERM);
+}
+
+static void unwatch_signals(lv_host *host) {
+  lv_sigs *sigs = &host->rt.sigs;
+  lv_sigs_set_ending(SIGINT, false);
+  lv_sigs_set_ending(SIGTERM, false);
+  lv_sub_del(sigs, &host->sub_int, SIGINT);
+  lv_sub_del(sigs, &host->sub_term, SIGTERM);
+  lv_sub_del(sigs, &host->sub_quit, SIGQUIT);
 }
 
 void lv_host_exit(lv_host *host, int code) {
@@ -118,12 +148,15 @@ static void print_dump(lv_host *host) {
 /* ---- the loop ---- */
 
 /* Every task waits, and nothing is left that could wake one: a program that
- * ended here without a word would look like one that has succeeded. */
-static bool resolve_deadlock(lv_host *host) {
+ * ended here without a word would look like one that has succeeded. It is the
+ * tasks of s that we wait for; a second time they were cancelled already. */
+static bool resolve_deadlock(lv_host *host, lv_scope *s) {
   lua_State *L = host->L;
   lv_push_dump(L, host);
   const char *dump = lua_tostring(L, -1);
-  if (host->deadlocks++ > 0) {
+  bool again = host->deadlocked || s == NULL;
+  host->deadlocked = true;
+  if (again) {
     fprintf(stderr, "luvisor: deadlock during the cleanup\n%s", dump);
     return false;
   }
@@ -131,29 +164,30 @@ static bool resolve_deadlock(lv_host *host) {
                 "deadlock: every task waits, and no child, timer, stream or "
                 "signal is left that could wake one\n%s",
                 dump);
-  lv_scope_fail(L, &host->root);
+  lv_scope_fail(L, s);
   lua_pop(L, 1);
-  lv_scope_cancel(&host->tail);
-  lv_scope_cancel(&host->background);
   return true;
 }
 
 static bool something_may_come(lv_host *host) {
   uv_handle_t *ours = (uv_handle_t *)&host->rt.sigs.poll;
   uv_unref(ours);
-  bool alive = uv_loop_alive(&host->rt.loop) || host->user_waits > 0;
+  bool alive = uv_loop_alive(&host->rt.loop) || host->user_waits > 0 ||
+               host->rt.need_sigchld > 0;
   uv_ref(ours);
   return alive;
 }
 
-/* Turn until the scope is empty; false: deadlocked for good. */
-static bool loop_until_empty(lv_host *host, lv_scope *s) {
-  while (s->ntasks > 0) {
+/* Turn until the scope, or else the program, has no tasks; false: deadlocked
+ * for good. */
+static bool turn(lv_host *host, lv_scope *s) {
+  const size_t *ntasks = s ? &s->ntasks : &host->ntasks;
+  while (*ntasks > 0) {
     lv_run_ready(host);
     if (host->want_dump) print_dump(host);
     bool ready = !lv_list_is_empty(&host->ready);
-    if (s->ntasks == 0 && !ready) break;
-    if (!ready && !something_may_come(host) && !resolve_deadlock(host))
+    if (*ntasks == 0) break;
+    if (!ready && !something_may_come(host) && !resolve_deadlock(host, s))
       return false;
     ready = !lv_list_is_empty(&host->ready);
     uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
@@ -161,36 +195,52 @@ static bool loop_until_empty(lv_host *host, lv_scope *s) {
   return true;
 }
 
-/* The functions given to at_exit, the last one first. */
+/* The functions given to at_exit, the last one first. Each is called, whatever
+ * becomes of the others. */
 static int run_at_exit(lua_State *L, int status, lua_KContext ctx) {
-  (void)status, (void)ctx;
-  lua_settop(L, 0);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, AT_EXIT);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
-  while (n > 0) {
+  (void)ctx;
+  for (;;) {
+    bool failed = status != LUA_OK && status != LUA_YIELD;
+    if (failed && !lv_task_is_leaving(L, -1)) {
+      lv_host_of(L)->errors++;
+      lv_host_warn_error(L, "");
+    }
+    lua_settop(L, 0);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, AT_EXIT);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+    if (n == 0) return 0;
+    lua_pushcfunction(L, lv_traceback);
     lua_rawgeti(L, 1, n);
     lua_pushnil(L);
-    lua_rawseti(L, 1, n--);
-    lua_callk(L, 0, 0, 0, run_at_exit);
-    n = (lua_Integer)lua_rawlen(L, 1);
+    lua_rawseti(L, 1, n);
+    status = lua_pcallk(L, 0, 0, 2, 0, run_at_exit);
   }
-  return 0;
 }
 
 static int l_run_at_exit(lua_State *L) {
   return run_at_exit(L, LUA_OK, 0);
 }
 
+/* The root has ended: but for detached tasks, and those in nurseries of
+ * generators that nobody resumed to their end, which are cancelled. */
 static bool clean_up(lv_host *host) {
   lv_scope_cancel(&host->background);
+  lv_list *node = host->tasks.next;
+  for (; node != &host->tasks; node = node->next)
+    lv_scope_cancel(&LV_OF(node, lv_task, all)->own);
   lua_pushcfunction(host->L, l_run_at_exit);
   lv_task_spawn(host->L, &host->tail, 0);
   lua_pop(host->L, 1);
-  if (!loop_until_empty(host, &host->tail)) return false;
-  if (!loop_until_empty(host, &host->background)) return false;
+  if (!turn(host, &host->tail) || !turn(host, NULL)) return false;
   while (!lv_list_is_empty(&host->rt.writers))
     uv_run(&host->rt.loop, UV_RUN_ONCE);
   return true;
+}
+
+static void end_at_once(lv_host *host) {
+  lv_procs_kill(&host->rt);
+  fflush(NULL);
+  _exit(1);
 }
 
 /* Stack: host, fn → exit code */
@@ -198,19 +248,14 @@ static int run(lua_State *L) {
   lv_host *host = lua_touserdata(L, 1);
   lv_task_spawn(L, &host->root, 0);
   lua_pop(L, 1);
-  bool orderly = loop_until_empty(host, &host->root);
-  int errors = print_errors(host, &host->root);
+  bool orderly = turn(host, &host->root);
+  host->errors += lv_scope_print_errors(&host->root, "");
   if (orderly) orderly = clean_up(host);
-  errors += print_errors(host, &host->tail);
-  if (!orderly) {
-    lv_procs_kill(&host->rt);
-    fflush(NULL);
-    _exit(1);
-  }
+  host->errors += lv_scope_print_errors(&host->tail, "");
+  if (!orderly) end_at_once(host);
   int code = host->exit_code;
-  if (code == LV_NO_CODE) code = errors > 0 ? 1 : 0;
-  if (host->deadlocks > 0) code = 1;
-  lua_pushinteger(L, code);
+  if (host->deadlocked || (code <= 0 && host->errors > 0)) code = 1;
+  lua_pushinteger(L, code == LV_NO_CODE ? 0 : code);
   return 1;
 }
 
@@ -221,9 +266,7 @@ int lv_host_run(lv_host *host) {
   lua_rotate(L, -3, 2);
   if (lua_pcall(L, 2, 1, 0) != LUA_OK) { /* out of memory in our own doings */
     fprintf(stderr, "luvisor: %s\n", luaL_tolstring(L, -1, NULL));
-    lv_procs_kill(&host->rt);
-    fflush(NULL);
-    _exit(1);
+    end_at_once(host);
   }
   int code = (int)lua_tointeger(L, -1);
   lua_pop(L, 1);
@@ -236,15 +279,16 @@ int lv_host_run(lv_host *host) {
  * End the program: cancels the root nursery (cleanup runs, children are
  * stopped, output is flushed). true is 0, false 1. */
 static int l_exit(lua_State *L) {
-  int code = 0;
-  if (lua_isboolean(L, 1))
-    code = lua_toboolean(L, 1) ? 0 : 1;
-  else
-    code = (int)luaL_optinteger(L, 1, 0);
+  lua_Integer code = -1;
+  if (lua_isnoneornil(L, 1) || lua_isboolean(L, 1))
+    code = lua_isboolean(L, 1) && !lua_toboolean(L, 1);
+  else if (lua_isinteger(L, 1))
+    code = lua_tointeger(L, 1);
   if (code < 0 || code > 255)
-    return lv_usage(L, "os.exit: an exit code is 0 to 255, got %d", code);
+    return lv_usage(L, "os.exit: an exit code is 0 to 255, got %s",
+                    luaL_tolstring(L, 1, NULL));
   lv_host *host = lv_host_of(L);
-  lv_host_exit(host, code);
+  lv_host_exit(host, (int)code);
   lv_push_cancelled(L, host->root.id);
   return lua_error(L);
 }
@@ -252,7 +296,7 @@ static int l_exit(lua_State *L) {
 /*** task.at_exit(fn)
  * Call fn, as a task, when the script and its tasks have ended. */
 static int l_at_exit(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lv_check_callable(L, 1, "at_exit: expected a function");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, AT_EXIT);
   lua_pushvalue(L, 1);
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
@@ -288,9 +332,11 @@ static int set_up(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, HOST);
   set_arg(L, (int)lua_tointeger(L, 2), lua_touserdata(L, 3));
+  lv_make_anchors(L);
   lv_make_task_class(L);
   lv_patch_coroutine(L);
   lv_patch_pcall(L);
+  lv_patch_print(L);
   lua_getglobal(L, "os");
   lua_pushcfunction(L, l_exit);
   lua_setfield(L, -2, "exit");
@@ -336,19 +382,17 @@ int lv_host_init(lv_host *host, int argc, char **argv) {
     lv_scope_enter(roots[i], NULL, NULL);
   }
   host->background.quiet = true;
-  lv_sigs *sigs = &host->rt.sigs;
-  lv_sub_add(sigs, &host->sub_int, SIGINT, on_interrupt, host);
-  lv_sub_add(sigs, &host->sub_term, SIGTERM, on_interrupt, host);
-  lv_sub_add(sigs, &host->sub_quit, SIGQUIT, on_quit, host);
+  watch_signals(host);
   return 0;
 }
 
 void lv_host_fini(lv_host *host) {
+  lv_scope_leave(&host->background); /* now finalizers can spawn nothing */
+  lv_scope_leave(&host->tail);
+  lv_scope_leave(&host->root);
   lua_State *L = host->L;
   lua_close(L);
   host->L = NULL;
-  lv_sub_del(&host->rt.sigs, &host->sub_int, SIGINT);
-  lv_sub_del(&host->rt.sigs, &host->sub_term, SIGTERM);
-  lv_sub_del(&host->rt.sigs, &host->sub_quit, SIGQUIT);
+  unwatch_signals(host);
   lv_rt_fini(&host->rt);
 }

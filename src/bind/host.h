@@ -19,21 +19,20 @@ struct lv_host {
   lv_list tasks; /* lv_task.all: those not ended */
   size_t ntasks;
   unsigned last_id;
-  lv_task *running;
   lv_scope root; /* the script and what it spawns */
   lv_scope tail; /* cleanup after the script: children stopped, pipes flushed */
   lv_scope background; /* task.detached: cancelled when the root has ended */
   lv_sub sub_int, sub_term, sub_quit;
   int user_waits; /* the script's own subscriptions: something may come */
-  int exit_code;    /* of os.exit or a signal; LV_NO_CODE: of how it ended */
-  int interrupts;   /* how many INT and TERM have come */
-  int user_signals[LV_NSIG]; /* the script's own subscriptions, by signal */
-  bool want_dump;   /* QUIT came */
-  int deadlocks;
+  int user_signals[LV_NSIG]; /* … by signal */
+  int exit_code; /* of os.exit or a signal; LV_NO_CODE: of how it ended */
+  int errors;    /* that nobody caught, printed so far */
+  bool want_dump; /* QUIT came */
+  bool deadlocked;
 };
 
-/* A host with all of Lua's libraries, ours preloaded, patched pcall, coroutine
- * and os.exit. 0 or -errno. */
+/* A host with all of Lua's libraries, ours preloaded, patched pcall, coroutine,
+ * print and os.exit. 0 or -errno. */
 int lv_host_init(lv_host *host, int argc, char **argv);
 
 /* Run the function on top of host->L (popped) as the root task, then the
@@ -46,6 +45,10 @@ lv_host *lv_host_of(lua_State *L);
 
 /* Make the program end with this code: cancels the root. */
 void lv_host_exit(lv_host *host, int code);
+
+/* The script listens to the signal, or ignores it, or no more: is it to end us?
+ */
+void lv_host_review_signal(lv_host *host, int signum);
 
 /* Add at_exit and set_exit_code to the table on top of L. */
 void lv_add_host_functions(lua_State *L);

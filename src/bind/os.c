@@ -3,7 +3,6 @@
 #include "bind/modules.h"
 
 #include "bind/error.h"
-#include "os/group.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -77,12 +76,6 @@ static int l_is_executable(lua_State *L) {
   return 1;
 }
 
-/* has_group(id) -> boolean: is any process of that group alive? */
-static int l_has_group(lua_State *L) {
-  lua_pushboolean(L, lv_group_is_alive((pid_t)luaL_checkinteger(L, 1)));
-  return 1;
-}
-
 int lv_open_os(lua_State *L) {
   static const luaL_Reg functions[] = {{"fds", l_fds},
                                        {"getcwd", l_getcwd},
@@ -90,7 +83,6 @@ int lv_open_os(lua_State *L) {
                                        {"isatty", l_isatty},
                                        {"processors", l_processors},
                                        {"is_executable", l_is_executable},
-                                       {"has_group", l_has_group},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, LV_VERSION);

@@ -7,13 +7,6 @@
 
 #include <lauxlib.h>
 
-static bool passes(lua_State *L, int idx) {
-  uint64_t id = lv_cancelled_scope(L, idx);
-  if (id == 0) return false;
-  lv_task *t = lv_slot_task(L);
-  return t && lv_scope_is_above(t->scope, id);
-}
-
 static bool failed(int status) {
   return status != LUA_OK && status != LUA_YIELD;
 }
@@ -21,7 +14,7 @@ static bool failed(int status) {
 /* Stack: true, results… or …, error */
 static int pcall_done(lua_State *L, int status, lua_KContext skip) {
   if (!failed(status)) return lua_gettop(L) - (int)skip;
-  if (passes(L, -1)) return lua_error(L);
+  if (lv_task_is_leaving(L, -1)) return lua_error(L);
   lua_pushboolean(L, false);
   lua_insert(L, -2);
   return 2;
@@ -42,7 +35,7 @@ static int l_pcall(lua_State *L) {
  * one into a string. */
 static int handler(lua_State *L) {
   lua_settop(L, 1);
-  if (passes(L, 1)) return 1;
+  if (lv_task_is_leaving(L, 1)) return 1;
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, 1, 1);
@@ -67,7 +60,7 @@ static int l_xpcall(lua_State *L) {
 static int try_done(lua_State *L, int status, lua_KContext ctx) {
   (void)ctx;
   if (!failed(status)) return lua_gettop(L);
-  if (passes(L, -1)) return lua_error(L);
+  if (lv_task_is_leaving(L, -1)) return lua_error(L);
   lua_pushnil(L);
   lua_insert(L, -2);
   return 2;

@@ -36,8 +36,8 @@ void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task) {
   s->effective = s->called || (parent->effective && !s->shield);
 }
 
-/* Scopes end in the order they nest, but for those that a generator was
- * suspended in: what is below then moves up. */
+/* Scopes end in the order they nest, but for those that a suspended generator
+ * is in: what is below then moves up. */
 void lv_scope_leave(lv_scope *s) {
   if (!s->live) return;
   s->live = false;
@@ -47,7 +47,7 @@ void lv_scope_leave(lv_scope *s) {
   while ((node = lv_list_pop(&s->children)) != NULL) {
     lv_scope *child = LV_OF(node, lv_scope, sibling);
     child->parent = s->parent;
-    lv_list_push(&s->parent->children, node);
+    if (s->parent) lv_list_push(&s->parent->children, node);
   }
   if (s->task && s->task->scope == s) s->task->scope = s->parent;
 }
@@ -77,8 +77,7 @@ static void take_effect(lv_scope *s) {
 }
 
 /* A walk, not a recursion: nurseries may nest deeper than a C stack. */
-void lv_scope_cancel(lv_scope *s) {
-  s->called = true;
+static void reach(lv_scope *s) {
   if (s->effective || !s->live) return;
   take_effect(s);
   lv_scope *at = first_child(s);
@@ -90,8 +89,64 @@ void lv_scope_cancel(lv_scope *s) {
   }
 }
 
-/* Stack: error → (popped) */
+void lv_scope_cancel(lv_scope *s) {
+  s->called = true;
+  reach(s);
+}
+
+lv_scope *lv_scope_detach(lv_task *t, lv_scope *base) {
+  lv_scope *innermost = t->scope, *s = innermost;
+  if (s == base) return NULL;
+  t->scope = base;
+  while (s->parent != base) {
+    s->task = NULL;
+    s = s->parent;
+  }
+  s->task = NULL;
+  s->adrift = true;
+  return innermost;
+}
+
+/* What was cancelled around the generator where it last was, is so no more. */
+void lv_scope_attach(lv_scope *innermost, lv_task *t) {
+  lv_scope *s = innermost, *outermost;
+  do {
+    outermost = s;
+    s->task = t;
+    s->effective = false;
+    s = s->parent;
+  } while (!outermost->adrift);
+  outermost->adrift = false;
+  lv_list_del(&outermost->sibling);
+  outermost->parent = t->scope;
+  lv_list_push(&t->scope->children, &outermost->sibling);
+  for (s = innermost; s != t->scope; s = s->parent)
+    if (s->called || (s->parent->effective && !s->shield)) reach(s);
+  t->scope = innermost;
+}
+
+/* Leave a scope of a generator that will never go on. */
+static void drop(lv_scope *s) {
+  lv_scope_cancel(s);
+  lv_scope_leave(s);
+  lv_scope_print_errors(s, "a task of an abandoned nursery failed: ");
+}
+
+void lv_scope_abandon(lv_scope *innermost) {
+  bool last = false;
+  for (lv_scope *s = innermost, *next; !last; s = next) {
+    next = s->parent;
+    last = s->adrift;
+    drop(s);
+  }
+}
+
+/* Stack: error → (popped). No list can hold nil. */
 void lv_scope_fail(lua_State *L, lv_scope *s) {
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "nil");
+  }
   if (s->errors == LUA_NOREF) {
     lua_newtable(L);
     s->errors = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -113,6 +168,19 @@ void lv_scope_fail(lua_State *L, lv_scope *s) {
   lv_scope_cancel(s);
 }
 
+int lv_scope_print_errors(lv_scope *s, const char *who) {
+  if (s->errors == LUA_NOREF) return 0;
+  lua_State *L = s->host->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
+  int n = (int)lua_rawlen(L, -1);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    lv_host_warn_error(L, who);
+  }
+  lua_pop(L, 1);
+  return n;
+}
+
 lv_scope *lv_check_scope(lua_State *L, int arg) {
   return luaL_checkudata(L, arg, METATABLE);
 }
@@ -124,38 +192,51 @@ static void on_deadline(lv_timer *timer) {
 }
 
 /*** scope.new(kind[, seconds]) -> scope
- * kind: "nursery", "scope" or "shield". With seconds it is cancelled that long
+ * kind: "nursery"; "lenient", a nursery whose tasks' errors are printed and
+ * cancel nobody; "scope"; "shield". With seconds it is cancelled that long
  * after it is entered. */
 static int l_new(lua_State *L) {
-  static const char *const kinds[] = {"nursery", "scope", "shield", NULL};
+  static const char *const kinds[] = {"nursery", "lenient", "scope", "shield",
+                                      NULL};
   int kind = luaL_checkoption(L, 1, NULL, kinds);
   lua_Number seconds =
       lua_isnoneornil(L, 2) ? -1 : lv_check_seconds(L, 2, "the time limit");
   lua_settop(L, 2);
   lv_scope *s = lua_newuserdatauv(L, sizeof *s, 1);
-  lv_scope_init(s, lv_host_of(L), kind == 2);
-  s->nursery = kind == 0;
+  lv_scope_init(s, lv_host_of(L), kind == 3);
+  s->nursery = kind <= 1;
+  s->quiet = kind == 1;
   luaL_setmetatable(L, METATABLE);
   lua_pushnumber(L, seconds);
   lua_setiuservalue(L, -2, 1);
   return 1;
 }
 
+/* How the body of a scope ended. */
+enum {
+  RETURNED,
+  FAILED,  /* the error is in the scope's list, or is the scope's own
+              cancellation */
+  LEAVING, /* by the cancellation of a scope further out */
+};
+
 /* Stack: scope, results or error… */
-static int leave(lua_State *L, lv_task *t, lv_scope *s, bool body_ok) {
+static int leave(lua_State *L, lv_task *t, lv_scope *s, lua_KContext end) {
   lv_scope_leave(s);
   if (s->errors != LUA_NOREF) {
     lua_pushboolean(L, false);
     lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
     return 2;
   }
-  if (body_ok) {
+  bool cancelled = t->scope->effective && !s->shield;
+  if (cancelled && s->curtailed) return lv_raise_cancelled(L, t);
+  if (end == RETURNED) {
     lua_pushboolean(L, true);
     lua_replace(L, 1);
     return lua_gettop(L);
   }
-  if (t->scope->effective && !s->shield) return lv_raise_cancelled(L, t);
-  if (!s->called) return lua_error(L); /* another's, from long ago */
+  if (end == LEAVING) return lua_error(L);
+  if (cancelled) return lv_raise_cancelled(L, t);
   lua_pushnil(L);
   lua_pushboolean(L, s->expired);
   return 2;
@@ -163,29 +244,45 @@ static int leave(lua_State *L, lv_task *t, lv_scope *s, bool body_ok) {
 
 /* Whoever entered the scope waits for its children, whatever happens: when it
  * is cancelled, so are they, and then they end. */
-static int join(lua_State *L, int status, lua_KContext body_ok) {
+static int join(lua_State *L, int status, lua_KContext end) {
   lv_scope *s = lua_touserdata(L, 1);
   lv_task *t = lv_task_of(L);
   (void)status;
-  if (s->ntasks == 0) return leave(L, t, s, body_ok != 0);
+  if (s->ntasks == 0) return leave(L, t, s, end);
   s->joiner = t;
-  t->kctx = body_ok;
+  t->kctx = end;
   return lv_park(L, t, "the tasks of its nursery", NULL, NULL, join);
+}
+
+/* The error on top of L ended the body of s. */
+static int note_failure(lua_State *L, lv_scope *s) {
+  uint64_t id = lv_cancelled_scope(L, -1);
+  if (id != s->id && lv_task_is_leaving(L, -1)) {
+    lv_scope_cancel(s);
+    return LEAVING;
+  }
+  if (id != s->id) {
+    lua_pushvalue(L, -1);
+    lv_scope_fail(L, s);
+  }
+  return FAILED;
 }
 
 static int body_done(lua_State *L, int status, lua_KContext ctx) {
   lv_scope *s = lua_touserdata(L, 1);
-  (void)ctx;
   bool ok = status == LUA_OK || status == LUA_YIELD;
+  (void)ctx;
   lua_remove(L, 2); /* the message handler */
-  if (!ok) {
-    uint64_t id = lv_cancelled_scope(L, -1);
-    if (id == 0 || !lv_scope_is_above(s, id)) {
-      lua_pushvalue(L, -1);
-      lv_scope_fail(L, s);
-    }
-  }
-  return join(L, status, ok);
+  return join(L, LUA_OK, ok ? RETURNED : note_failure(L, s));
+}
+
+/* A limit of no time cancels before the first wait, whatever the clock says. */
+static void start_deadline(lua_State *L, lv_scope *s, lua_Number seconds) {
+  s->deadline.fn = on_deadline;
+  if (seconds == 0)
+    s->called = s->expired = true;
+  else if (lv_timer_start(&s->host->rt.timers, &s->deadline, seconds) < 0)
+    luaL_error(L, "not enough memory");
 }
 
 /*** scope:run(fn, ...) -> true, values… | nil, expired | false, errors
@@ -193,7 +290,7 @@ static int body_done(lua_State *L, int status, lua_KContext ctx) {
  * cancelled, by its deadline if expired. */
 static int l_run(lua_State *L) {
   lv_scope *s = lv_check_scope(L, 1);
-  luaL_checkany(L, 2);
+  lv_check_callable(L, 2, "expected a function to call");
   lv_task *t = lv_task_check_waitable(L);
   if (s->live || s->id != 0) return lv_usage(L, "a scope is entered once");
   lua_getiuservalue(L, 1, 1);
@@ -201,11 +298,7 @@ static int l_run(lua_State *L) {
   lua_pop(L, 1);
   lua_pushcfunction(L, lv_traceback);
   lua_insert(L, 2);
-  if (seconds >= 0) {
-    s->deadline.fn = on_deadline;
-    if (lv_timer_start(&s->host->rt.timers, &s->deadline, seconds) < 0)
-      return luaL_error(L, "not enough memory");
-  }
+  if (seconds >= 0) start_deadline(L, s, seconds);
   lv_scope_enter(s, t->scope, t);
   t->scope = s;
   int status = lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 2, 0, body_done);
@@ -229,7 +322,7 @@ static int l_cancel(lua_State *L) {
 static int l_spawn(lua_State *L) {
   lv_scope *s = lv_check_scope(L, 1);
   if (!s->live) return lv_raise(L, "Closed", "spawn: the nursery has ended");
-  luaL_checkany(L, 2);
+  lv_check_callable(L, 2, "spawn: expected a function");
   lv_task_spawn(L, s, lua_gettop(L) - 2);
   return 1;
 }
@@ -241,11 +334,18 @@ static int l_is_cancelled(lua_State *L) {
   return 1;
 }
 
+/* A generator that was in a nursery may be collected while tasks of it still
+ * run: these are cancelled, and the memory lives on until they have ended. */
 static int l_gc(lua_State *L) {
   lv_scope *s = lv_check_scope(L, 1);
-  if (s->host->L == NULL) return 0;
-  assert(s->ntasks == 0);
-  lv_scope_leave(s);
+  if (s->ntasks > 0) {
+    lv_scope_cancel(s);
+    lv_anchor(L, s);
+    s->orphaned = true;
+    luaL_setmetatable(L, METATABLE); /* so that we are called again */
+    return 0;
+  }
+  if (s->live) drop(s);
   lv_scope_fini(s);
   return 0;
 }

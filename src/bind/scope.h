@@ -33,6 +33,9 @@ struct lv_scope {
   bool called;    /* itself cancelled */
   bool effective; /* it or, but for shields, one above it is */
   bool expired;   /* cancelled by its deadline */
+  bool adrift;    /* the outermost that a suspended generator is in */
+  bool curtailed; /* a task of it was cancelled by it or from above */
+  bool orphaned;  /* nobody knows it but its tasks: anchored for them */
   lv_timer deadline;
   size_t ntasks;   /* spawned into it and not ended */
   lv_task *joiner; /* parked until there are none */
@@ -48,11 +51,22 @@ void lv_scope_leave(lv_scope *s); /* out of the tree; twice is harmless */
 void lv_scope_cancel(lv_scope *s); /* never waits; twice is harmless */
 bool lv_scope_is_above(const lv_scope *s, uint64_t id); /* s itself counts */
 
+/* A generator that yields out of scopes takes them along: what the task has
+ * entered since `base` is no more around it, but stays below base in the tree.
+ * The innermost of them, NULL if there is none. */
+lv_scope *lv_scope_detach(lv_task *t, lv_scope *base);
+/* It goes on in task t: they are around that one now. */
+void lv_scope_attach(lv_scope *innermost, lv_task *t);
+/* It will never go on: what runs in them is cancelled, and they are left. */
+void lv_scope_abandon(lv_scope *innermost);
+
 /* Add the error on top of L, popped, to what the scope raises when it is left,
  * and cancel the scope. The same error twice is one. */
 void lv_scope_fail(lua_State *L, lv_scope *s);
+/* Print those that were added; their number. */
+int lv_scope_print_errors(lv_scope *s, const char *who);
 
-/* luvisor.core.scope: new and run. */
+/* luvisor.core.scope: new, which makes scopes for Lua. */
 int lv_open_scope(lua_State *L);
 lv_scope *lv_check_scope(lua_State *L, int arg); /* or raises UsageError */
 

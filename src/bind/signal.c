@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <signal.h>
 
 static const char METATABLE[] = "luvisor.Listener";
@@ -38,6 +39,7 @@ static void leave(listener *l) {
   for (int i = 0; i < l->n; i++) {
     lv_sub_del(&l->host->rt.sigs, &l->subs[i], l->signals[i]);
     l->host->user_signals[l->signals[i]]--;
+    lv_host_review_signal(l->host, l->signals[i]);
   }
   l->host->user_waits--;
   l->host = NULL;
@@ -64,6 +66,7 @@ static int l_listen(lua_State *L) {
                       luaL_tolstring(L, l->n + 1, NULL));
     }
     host->user_signals[signum]++;
+    lv_host_review_signal(host, signum);
   }
   return 1;
 }
@@ -82,7 +85,7 @@ static int next_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   listener *l = luaL_checkudata(L, 1, METATABLE);
   (void)status, (void)ctx;
-  l->task = NULL;
+  if (l->task == t) l->task = NULL; /* else it is another's already */
   if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
   if (!push_next(L, l)) lua_pushnil(L); /* closed */
   return 1;
@@ -126,10 +129,16 @@ static int l_gc(lua_State *L) {
 static int l_ignore(lua_State *L) {
   int signum = lv_check_signal(L, 1);
   bool on = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
-  int rc = lv_sigs_ignore(&lv_host_of(L)->rt.sigs, signum, on);
+  lv_host *host = lv_host_of(L);
+  if (signum == SIGCHLD && on)
+    return lv_usage(L, "signal CHLD cannot be ignored: nobody could know how a "
+                       "child ended");
+  int rc = lv_sigs_ignore(&host->rt.sigs, signum, on);
   if (rc < 0)
     return lv_usage(L, "signal %s cannot be ignored",
                     luaL_tolstring(L, 1, NULL));
+  if (on) lv_spawner_note_ignored(host->rt.spawner, signum);
+  lv_host_review_signal(host, signum);
   return 0;
 }
 
@@ -138,6 +147,8 @@ static int l_ignore(lua_State *L) {
 static int l_send(lua_State *L) {
   lua_Integer pid = lv_check_size(L, 1, "send: the pid");
   int signum = lv_check_signal(L, 2);
+  if (pid < -INT_MAX || pid > INT_MAX)
+    return lv_usage(L, "send: no such pid: %I", pid);
   if (kill((pid_t)pid, signum) == 0) return 0;
   lua_pushfstring(L, "process %I", pid);
   return lv_raise_os(L, -errno, "signal", lua_tostring(L, -1));

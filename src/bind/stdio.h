@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LV_MOST_FDS = 64 };
-
 /* One descriptor of the child. */
 typedef struct {
   int target;
@@ -23,15 +21,18 @@ typedef struct {
 /* All of them. It is a userdata: if anything raises before they are used, the
  * collector closes what is open. */
 typedef struct {
-  lv_fd_plan fds[LV_MOST_FDS];
-  lv_fd_map maps[LV_MOST_FDS];
   size_t n, nmaps;
-  int pty_master, pty_slave; /* or -1 */
-  int foreground;            /* terminal that the child inherits as stdin */
+  int pty_master, pty_writer, pty_slave; /* or -1, as all here */
+  int foreground;         /* terminal that the child inherits as stdin */
+  int cgroup;             /* the directory that it starts in */
+  size_t limit, max_line; /* of the Readers */
+  lv_fd_map *maps;        /* nmaps of them, for lv_spawn */
+  lv_fd_plan fds[];       /* n of them */
 } lv_stdio_plan;
 
-/* Read stdin, stdout, stderr, fds, pty, pipe_size of the options table at
- * `arg`, open what they need; pushes the plan. Raises UsageError or OSError. */
+/* Read stdin, stdout, stderr, fds, pty, pipe_size, limit, max_line and cgroup
+ * of the options table at `arg`, open what they need; pushes the plan. Raises
+ * UsageError, SpawnError, Closed or Busy, and nothing is open then. */
 lv_stdio_plan *lv_push_stdio_plan(lua_State *L, int arg);
 
 /* The child has been started, or not: close what is not ours to keep. */
@@ -39,9 +40,8 @@ void lv_stdio_plan_close_temporaries(lv_stdio_plan *plan);
 void lv_stdio_plan_close(lv_stdio_plan *plan);
 
 /* Push a table of the streams of our ends by target, and under "tty_reader"
- * and "tty_writer" those of the terminal; the plan is empty afterwards. */
-void lv_push_streams(lua_State *L, lv_stdio_plan *plan, lv_rt *rt,
-                     size_t limit);
+ * and "tty_writer" those of the terminal; the plan has none of them then. */
+void lv_push_streams(lua_State *L, lv_stdio_plan *plan, lv_rt *rt);
 
 void lv_make_stdio_class(lua_State *L);
 

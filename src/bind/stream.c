@@ -11,10 +11,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <stdio.h>
+#include <limits.h>
+
+/* A few calls of Lua's errors.check_options, for options read in C. */
+void lv_check_option(lua_State *L, int arg, const char *where,
+                     const char *name, const char *type) {
+  if (lua_isnoneornil(L, arg)) return;
+  arg = lua_absindex(L, arg);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, "luvisor.error");
+  lua_getfield(L, -1, "check_options");
+  lua_pushstring(L, where);
+  lua_pushvalue(L, arg);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, type);
+  lua_setfield(L, -2, name);
+  lua_call(L, 3, 0);
+  lua_pop(L, 2);
+}
 
 /*** stream.pipe() -> Reader, Writer
- * A new pipe: what is written to the one is read from the other. */
+ * A new pipe: what is written to the one is read from the other.
+ * @raise OSError */
 static int l_pipe(lua_State *L) {
   lv_rt *rt = &lv_host_of(L)->rt;
   lv_reader_box *r = lv_push_reader_box(L);
@@ -26,7 +44,7 @@ static int l_pipe(lua_State *L) {
   rc = lv_io_own(ends[0], &in);
   if (rc == 0) rc = lv_io_own(ends[1], &out);
   if (rc == 0) rc = lv_reader_box_open(r, rt, in, LV_READER_LIMIT);
-  if (rc == 0) ends[0] = -1;
+  if (rc == 0) ends[0] = -1; /* the reader's, which will be collected */
   if (rc == 0) rc = lv_writer_box_open(w, rt, out);
   if (rc == 0) return 2;
   lv_fd_close(&ends[0]);
@@ -41,45 +59,65 @@ static int check_fd(lua_State *L, int arg) {
     fflush(f->f);
     return fileno(f->f);
   }
-  if (f) return lv_raise(L, "Closed", "the file is closed");
+  if (f) return lv_raise(L, "Closed", "stream.open: the file is closed");
   lua_Integer fd = lua_isinteger(L, arg) ? lua_tointeger(L, arg) : -1;
   if (fd < 0 || fd > INT_MAX)
-    return lv_usage(L, "expected a descriptor or a Lua file, got %s",
+    return lv_usage(L,
+                    "stream.open: expected a descriptor or a Lua file, got %s",
                     luaL_tolstring(L, arg, NULL));
   return (int)fd;
 }
 
-static int open_one(lua_State *L, lv_rt *rt, int fd, bool reading) {
-  lv_reader_box *r = reading ? lv_push_reader_box(L) : NULL;
-  lv_writer_box *w = reading ? NULL : lv_push_writer_box(L);
-  lv_io io;
-  int rc = lv_io_share(fd, reading ? O_RDONLY : O_WRONLY, &io);
-  if (rc < 0) return rc;
-  rc = reading ? lv_reader_box_open(r, rt, io, LV_READER_LIMIT)
-               : lv_writer_box_open(w, rt, io);
-  if (rc < 0) lv_fd_close(&io.fd);
-  if (rc == 0 && w) w->is_stdout = fd == STDOUT_FILENO;
-  return rc;
+static void raise_not_opened(lua_State *L, int fd, int rc) {
+  lua_pushfstring(L, "descriptor %d", fd);
+  lv_raise_os(L, rc, "open", lua_tostring(L, -1));
 }
 
-/* open(fd|file, "r"|"w") -> Reader | Writer. The descriptor stays the caller's:
- * the stream has one of its own, and nobody else feels it. */
-static int l_open(lua_State *L) {
-  static const char *const modes[] = {"r", "w", NULL};
+/* _open_reader(fd|file) -> Reader */
+static int l_open_reader(lua_State *L) {
   int fd = check_fd(L, 1);
-  int mode = luaL_checkoption(L, 2, "r", modes);
-  lua_settop(L, 2);
-  int rc = open_one(L, &lv_host_of(L)->rt, fd, mode == 0);
-  if (rc < 0) {
-    lua_pushfstring(L, "descriptor %d", fd);
-    return lv_raise_os(L, rc, "open", lua_tostring(L, -1));
-  }
-  return 1;
+  lv_reader_box *box = lv_push_reader_box(L);
+  lv_io io;
+  int rc = lv_io_share(fd, O_RDONLY, &io);
+  if (rc < 0) raise_not_opened(L, fd, rc);
+  rc = lv_reader_box_open(box, &lv_host_of(L)->rt, io, LV_READER_LIMIT);
+  if (rc == 0) return 1;
+  lv_fd_close(&io.fd);
+  raise_not_opened(L, fd, rc);
+  return 0;
+}
+
+/* _open_writer(fd|file) -> Writer */
+static int l_open_writer(lua_State *L) {
+  int fd = check_fd(L, 1);
+  lv_writer_box *box = lv_push_writer_box(L);
+  lv_io io;
+  int rc = lv_io_share(fd, O_WRONLY, &io);
+  if (rc < 0) raise_not_opened(L, fd, rc);
+  rc = lv_writer_box_open(box, &lv_host_of(L)->rt, io);
+  if (rc == 0) return 1;
+  lv_fd_close(&io.fd);
+  raise_not_opened(L, fd, rc);
+  return 0;
+}
+
+/* _set_standard(writer, file): what is written to io.stdout or io.stderr keeps
+ * its order with what is written here. */
+static int l_set_standard(lua_State *L) {
+  lv_writer_box *box = lv_check_writer(L, 1);
+  luaL_Stream *f = luaL_checkudata(L, 2, LUA_FILEHANDLE);
+  box->file = f->f;
+  lua_settop(L, 1);
+  lv_set_standard_writer(L, f->f);
+  return 0;
 }
 
 int lv_open_stream(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"pipe", l_pipe}, {"_open", l_open}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"pipe", l_pipe},
+                                       {"_open_reader", l_open_reader},
+                                       {"_open_writer", l_open_writer},
+                                       {"_set_standard", l_set_standard},
+                                       {NULL, NULL}};
   lv_make_reader_class(L);
   lv_make_writer_class(L);
   luaL_newlib(L, functions);

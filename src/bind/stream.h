@@ -9,29 +9,24 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum { LV_HIGH_WATER = 64 * 1024, LV_MAX_LINE = 1024 * 1024 };
-
-/* What a reading task waits for. */
-typedef struct {
-  enum { LV_WANT_SOME, LV_WANT_EXACTLY, LV_WANT_ALL, LV_WANT_UNTIL } what;
-  size_t n; /* bytes; with UNTIL the most before the separator */
-} lv_want;
 
 typedef struct {
   lv_reader *r;   /* NULL once closed */
   lv_task *task;  /* that reads now, or NULL */
-  lv_want want;   /* of task */
   size_t scanned; /* bytes of the buffer known to hold no separator */
   size_t max_line;
   size_t most; /* what communicate may collect */
-  bool watched; /* task waits for two readers (process.lines) */
 } lv_reader_box;
 
 typedef struct {
   lv_writer *w;
+  lv_listener listener;
   lv_list waiting; /* tasks by link; task->op is how many bytes may pend */
-  bool is_stdout;  /* C's stdout is flushed before: print() goes first */
+  FILE *file;      /* C's, of the same descriptor: flushed before a write */
+  bool told;       /* a failure has been raised */
 } lv_writer_box;
 
 /* Make the box first (it may raise, and owns nothing), open the stream into it
@@ -46,10 +41,17 @@ lv_writer_box *lv_to_writer(lua_State *L, int arg);
 lv_reader_box *lv_check_reader(lua_State *L, int arg); /* raises if closed */
 lv_writer_box *lv_check_writer(lua_State *L, int arg);
 
+/* The table of options at arg, or nothing, has no key but `name`, and that is
+ * of this type (luvisor.options); else raises UsageError. */
+void lv_check_option(lua_State *L, int arg, const char *where,
+                     const char *name, const char *type);
+
 void lv_make_reader_class(lua_State *L);
 void lv_make_writer_class(lua_State *L);
 
-/* reader:copy_to, in bind/copy.c */
-int lv_l_copy_to(lua_State *L);
+/* bind/print.c: make print, io.write and file:write keep their order with the
+ * Writers of stdout and stderr, and tell which box (on top of L) that is. */
+void lv_patch_print(lua_State *L);
+void lv_set_standard_writer(lua_State *L, FILE *f);
 
 #endif

@@ -42,9 +42,18 @@ struct lv_task {
   lv_timer timer;    /* for sleep, and for an operation's time limit */
   lv_list joiners;
   lua_KContext kctx; /* for the continuation of the next park */
-  int nargs; /* for the next resume */
+  int nargs;         /* for the next resume */
   unsigned id;
-  int name; /* registry reference or LUA_NOREF */
+  lua_State *at; /* where it waits: co, or a generator that co resumed */
+};
+
+/* The metatable's name, and the object's user values. */
+#define LV_TASK "luvisor.Task"
+enum {
+  LV_TASK_THREAD = 1,
+  LV_TASK_NAMER, /* its name, or its function, which has one */
+  LV_TASK_WOKEN_WITH,
+  LV_TASK_VALUES = LV_TASK_WOKEN_WITH
 };
 
 /* The running task, or NULL: L is no task's (a finalizer, the main thread). */
@@ -63,6 +72,9 @@ lv_task *lv_task_check_waitable(lua_State *L);
 int lv_park(lua_State *L, lv_task *t, const char *why, void *op,
             lv_abort_fn abort, lua_KFunction k);
 
+/* The same for who waits for nothing: it goes on in the next pass. */
+int lv_pause(lua_State *L, lv_task *t, lua_KFunction k);
+
 /* Let it go on, in the next pass over the ready tasks. */
 void lv_wake(lv_task *t, int status);
 
@@ -73,6 +85,10 @@ void lv_wake_all(lv_list *waiting, int status); /* tasks by link */
 /* If the task may be cancelled where it stands, do. */
 void lv_task_interrupt(lv_task *t);
 
+/* Is the value the cancellation of a scope around the running task, or
+ * os.exit's? Then it passes through whatever catches errors. */
+bool lv_task_is_leaving(lua_State *L, int idx);
+
 /* Raise the cancellation of the outermost cancelled scope around t. */
 int lv_raise_cancelled(lua_State *L, lv_task *t);
 
@@ -80,13 +96,19 @@ int lv_raise_cancelled(lua_State *L, lv_task *t);
  * popped; leave its object on L. Raises if memory runs out. */
 lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs);
 
+void lv_task_push(lua_State *L, lv_task *t); /* its object; not ended yet */
+
+/* Keep the value on top of L, which stays there, from being collected. */
+void lv_anchor(lua_State *L, const void *key);
+
 /* One pass over the tasks that are ready now. */
 void lv_run_ready(lv_host *host);
 
 /* Push a text with every task, what it waits for and where. */
 void lv_push_dump(lua_State *L, lv_host *host);
 
-void lv_make_task_class(lua_State *L); /* before the first spawn */
+void lv_make_anchors(lua_State *L); /* both before the first spawn */
+void lv_make_task_class(lua_State *L);
 int lv_open_task(lua_State *L);         /* luvisor.core.task */
 
 /* Message handler: notes where an error was raised: in an error object as its

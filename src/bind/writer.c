@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <stdint.h>
-#include <stdio.h>
 
 static const char METATABLE[] = "luvisor.Writer";
 
@@ -30,33 +29,39 @@ static int raise_closed(lua_State *L) {
 }
 
 lv_writer_box *lv_check_writer(lua_State *L, int arg) {
-  box *b = luaL_checkudata(L, arg, METATABLE);
-  if (b->w == NULL) raise_closed(L);
+  box *b = luaL_testudata(L, arg, METATABLE);
+  if (b == NULL)
+    lv_usage(L, "expected a Writer, got %s (methods are called with a colon)",
+             luaL_typename(L, arg));
   return b;
 }
 
-/* Those that wait for no more than is pending now. */
-static void on_progress(lv_writer *w, void *arg) {
+/* ---- waiting ---- */
+
+/* Wake those that wait for no more than is pending now. */
+static void on_progress(void *arg) {
   box *b = arg;
-  size_t pending = lv_writer_pending(w);
+  size_t pending = lv_writer_pending(b->w);
   lv_list *head = &b->waiting;
   for (lv_list *at = head->next, *next; at != head; at = next) {
     next = at->next;
     lv_task *t = LV_OF(at, lv_task, link);
-    if (w->error == 0 && pending > (uintptr_t)t->op) continue;
+    if (b->w->error == 0 && pending > (uintptr_t)t->op) continue;
     lv_list_del(at);
     lv_wake(t, 0);
   }
 }
 
-/* What is lent may be collected with the string: copy it. */
+/* What is lent may be collected with the string: copy it. If memory is short
+ * for that, the string stays where it is. */
 static void forget_lent(lua_State *L, box *b) {
-  if (b->w) lv_writer_settle(b->w);
+  if (lv_writer_settle(b->w) < 0) return;
   lua_pushnil(L);
   lua_setiuservalue(L, 1, LENT);
 }
 
-static int raise_failed(lua_State *L, int code) {
+static int raise_failed(lua_State *L, box *b, int code) {
+  b->told = true;
   if (code == -EPIPE || code == -ECONNRESET) {
     lv_push_error(L, "BrokenPipe", "write: nobody reads the stream any more");
     lua_pushstring(L, lv_errno_name(code));
@@ -70,134 +75,153 @@ static int raise_failed(lua_State *L, int code) {
 static int wait_done(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   lv_task *t = lv_task_of(L);
-  box *b = luaL_checkudata(L, 1, METATABLE);
+  box *b = lua_touserdata(L, 1);
   if (lua_getiuservalue(L, 1, LENT) != LUA_TNIL) forget_lent(L, b);
   if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
-  if (t->status < 0) return raise_failed(L, t->status);
-  if (b->w && b->w->error < 0) return raise_failed(L, b->w->error);
+  if (b->w->error < 0) return raise_failed(L, b, b->w->error);
   return 0;
-}
-
-static lv_abort abort_wait(lv_task *t, void *op) {
-  (void)op;
-  lv_list_del(&t->link);
-  return LV_STOPPED;
 }
 
 /* Wait until no more than `most` bytes are pending. */
 static int wait_for(lua_State *L, box *b, size_t most) {
   lv_task *t = lv_task_check(L);
   lv_list_push(&b->waiting, &t->link);
-  return lv_park(L, t, "room in a stream", (void *)(uintptr_t)most, abort_wait,
-                 wait_done);
+  return lv_park(L, t, "room in a stream", (void *)(uintptr_t)most,
+                 lv_abort_unlink, wait_done);
+}
+
+/* ---- writing ---- */
+
+/* Queue a long string without a copy: it is kept alive as a user value. */
+static int lend(lua_State *L, box *b, int arg, const char *s, size_t n) {
+  int rc = lv_writer_settle(b->w); /* the one lent before */
+  if (rc < 0) return rc;
+  lua_pushvalue(L, arg);
+  lua_setiuservalue(L, 1, LENT);
+  rc = lv_writer_lend(b->w, s, n);
+  if (b->w->nlent == 0) forget_lent(L, b);
+  return rc;
+}
+
+static void check_text(lua_State *L, int arg, const char *where) {
+  if (!lua_isstring(L, arg))
+    lv_usage(L, "%s: expected a string or number, got %s", where,
+             luaL_typename(L, arg));
 }
 
 /* Queue argument `arg`; raises what writing fails with. */
 static void put(lua_State *L, box *b, int arg) {
   size_t n;
   const char *s = lua_tolstring(L, arg, &n);
-  if (s == NULL)
-    lv_usage(L, "write: expected a string or number, got %s",
-             luaL_typename(L, arg));
-  if (n < LEND_FROM) {
-    int rc = lv_writer_put(b->w, s, n);
-    if (rc < 0) raise_failed(L, rc);
-    return;
-  }
-  lua_pushvalue(L, arg);
-  lua_setiuservalue(L, 1, LENT);
-  int rc = lv_writer_lend(b->w, s, n);
-  if (rc < 0) raise_failed(L, rc);
-  if (b->w->nlent == 0) forget_lent(L, b);
+  int rc = n < LEND_FROM ? lv_writer_put(b->w, s, n) : lend(L, b, arg, s, n);
+  if (rc < 0) raise_failed(L, b, rc);
 }
 
 static int after_put(lua_State *L, box *b) {
   if (lv_writer_pending(b->w) > LV_HIGH_WATER)
     return wait_for(L, b, LV_HIGH_WATER);
-  forget_lent(L, b);
+  if (b->w->nlent > 0) forget_lent(L, b);
   return 0;
 }
 
 static box *check_open(lua_State *L) {
   box *b = lv_check_writer(L, 1);
-  if (b->w->error < 0) raise_failed(L, b->w->error);
+  if (b->w->error < 0) raise_failed(L, b, b->w->error);
   if (b->w->closing) raise_closed(L);
-  if (b->is_stdout) fflush(stdout);
+  if (b->file) fflush(b->file);
   return b;
 }
 
 /*** w:write(s, ...)
  * Write strings or numbers; waits while more than 64 KiB are not yet taken by
- * the kernel. BrokenPipe when nobody reads any more, Closed after close.
- * (asyncio rule S22: write and drain in one) */
+ * the kernel. What a cancelled write has not handed over yet stays queued.
+ * (asyncio rule S22: write and drain in one)
+ * @raise BrokenPipe: nobody reads any more; Closed, OSError, of this write or
+ * one before */
 static int l_write(lua_State *L) {
   box *b = check_open(L);
-  for (int i = 2, n = lua_gettop(L); i <= n; i++) put(L, b, i);
+  int n = lua_gettop(L);
+  for (int i = 2; i <= n; i++)
+    check_text(L, i, "write");
+  for (int i = 2; i <= n; i++)
+    put(L, b, i);
   return after_put(L, b);
 }
 
 /*** w:writelines(list)
- * Write each string of the list, in order, adding nothing. */
+ * Write each string of the list, in order, adding nothing.
+ * @raise as write */
 static int l_writelines(lua_State *L) {
   box *b = check_open(L);
   if (!lua_istable(L, 2))
     return lv_usage(L, "writelines: expected a list of strings, got %s",
                     luaL_typename(L, 2));
   lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+  lua_settop(L, 2);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, 2, i);
-    put(L, b, lua_gettop(L));
+    check_text(L, 3, "writelines");
+    lua_settop(L, 2);
+  }
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, 2, i);
+    put(L, b, 3);
     lua_settop(L, 2);
   }
   return after_put(L, b);
 }
 
 /*** w:drain()
- * Wait until the kernel has taken all that was written; BrokenPipe if it never
- * will. Any number of tasks may. */
+ * Wait until the kernel has taken all that was written. Any number of tasks
+ * may, before close and after it.
+ * @raise BrokenPipe, OSError: it never will; Closed: it was aborted */
 static int l_drain(lua_State *L) {
   box *b = lv_check_writer(L, 1);
-  if (b->w->error < 0) return raise_failed(L, b->w->error);
+  if (b->w->error < 0) return raise_failed(L, b, b->w->error);
   if (lv_writer_pending(b->w) == 0) return 0;
   return wait_for(L, b, 0);
 }
 
+/* w:_flush(): drain at the program's end, when a failure that the script has
+ * heard of is none. */
+static int l_flush(lua_State *L) {
+  const box *b = lv_check_writer(L, 1);
+  return b->told && b->w->error < 0 ? 0 : l_drain(L);
+}
+
+/* ---- closing ---- */
+
 /*** w:close()
  * End of file for the reader, after all that was written; returns at once.
- * Twice is harmless. The program's end waits for what is not yet taken. */
+ * Twice is harmless. The program's end waits for what is not yet taken; whether
+ * it was taken, w:drain() tells. */
 static int l_close(lua_State *L) {
-  box *b = luaL_checkudata(L, 1, METATABLE);
-  if (b->w == NULL) return 0;
-  if (b->is_stdout) fflush(stdout);
-  forget_lent(L, b);
+  box *b = lv_check_writer(L, 1);
+  if (b->file && !b->w->closing) fflush(b->file);
+  if (b->w->nlent > 0) forget_lent(L, b);
   lv_writer_close(b->w);
-  b->w->fn(b->w, b->w->arg);
   return 0;
 }
 
 /*** w:abort()
  * Close at once and drop what was not yet taken. */
 static int l_abort(lua_State *L) {
-  box *b = luaL_checkudata(L, 1, METATABLE);
-  if (b->w == NULL) return 0;
-  lv_writer_abort(b->w);
-  if (b->w->fn != on_progress) b->w->fn(b->w, b->w->arg);
-  lv_wake_all(&b->waiting, -EBADF);
+  lv_writer_abort(lv_check_writer(L, 1)->w);
   return 0;
 }
 
 /*** w:is_closing() -> boolean
  * Closed, closing, or broken. */
 static int l_is_closing(lua_State *L) {
-  box *b = luaL_checkudata(L, 1, METATABLE);
-  lua_pushboolean(L, !b->w || b->w->closing || b->w->io.fd < 0);
+  const box *b = lv_check_writer(L, 1);
+  lua_pushboolean(L, b->w->closing || b->w->io.fd < 0);
   return 1;
 }
 
 /*** w:pending() -> integer
  * Bytes that the kernel has not taken yet. */
 static int l_pending(lua_State *L) {
-  box *b = lv_check_writer(L, 1);
+  const box *b = lv_check_writer(L, 1);
   lua_pushinteger(L, (lua_Integer)lv_writer_pending(b->w));
   return 1;
 }
@@ -205,7 +229,7 @@ static int l_pending(lua_State *L) {
 /*** w:fileno() -> integer | nil
  * The descriptor; nil once closed. */
 static int l_fileno(lua_State *L) {
-  box *b = lv_check_writer(L, 1);
+  const box *b = lv_check_writer(L, 1);
   if (b->w->io.fd < 0) return 0;
   lua_pushinteger(L, b->w->io.fd);
   return 1;
@@ -218,16 +242,14 @@ static int l_feed(lua_State *L) {
   size_t n;
   const char *s = luaL_checklstring(L, 2, &n);
   b->w->may_widen = true;
-  lua_pushvalue(L, 2);
-  lua_setiuservalue(L, 1, LENT);
-  lv_writer_lend(b->w, s, n);
+  lend(L, b, 2, s, n);
   lv_writer_close(b->w);
   return 0;
 }
 
 static int l_tostring(lua_State *L) {
-  box *b = luaL_checkudata(L, 1, METATABLE);
-  if (b->w == NULL || b->w->io.fd < 0)
+  const box *b = lv_check_writer(L, 1);
+  if (b->w->io.fd < 0)
     lua_pushliteral(L, "writer (closed)");
   else
     lua_pushfstring(L, "writer (fd %d, %I bytes pending)", b->w->io.fd,
@@ -235,12 +257,19 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
+/* What other finalizers still do to it finds no Writer any more. */
 static int l_gc(lua_State *L) {
   box *b = lua_touserdata(L, 1);
-  if (b->w) lv_writer_release(b->w);
+  if (b->w == NULL) return 0;
+  lv_writer_unlisten(b->w, &b->listener);
+  lv_writer_release(b->w);
   b->w = NULL;
+  lua_pushnil(L);
+  lua_setmetatable(L, 1);
   return 0;
 }
+
+/* ---- making one ---- */
 
 lv_writer_box *lv_push_writer_box(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 1);
@@ -253,8 +282,8 @@ lv_writer_box *lv_push_writer_box(lua_State *L) {
 int lv_writer_box_open(lv_writer_box *b, lv_rt *rt, lv_io io) {
   int rc = lv_writer_open(&b->w, rt, io);
   if (rc < 0) return rc;
-  b->w->fn = on_progress;
-  b->w->arg = b;
+  b->listener = (lv_listener){.fn = on_progress, .arg = b};
+  lv_writer_listen(b->w, &b->listener);
   return 0;
 }
 
@@ -268,6 +297,7 @@ void lv_make_writer_class(lua_State *L) {
                                      {"pending", l_pending},
                                      {"fileno", l_fileno},
                                      {"_feed", l_feed},
+                                     {"_flush", l_flush},
                                      {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__tostring", l_tostring},
                                   {"__close", l_close},

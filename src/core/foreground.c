@@ -1,41 +1,63 @@
 /* core/foreground.c — Job control for one child at a time. See foreground.h.
- */
+ *
+ * rt->lent_tty is our descriptor of the terminal as long as the child's group
+ * is its foreground. We are a job of some shell ourselves: it may continue us
+ * in the background, and then the terminal is not ours to give or to take. */
 #include "core/foreground.h"
 
 #include "os/fd.h"
+#include "os/group.h"
 
 #include <signal.h>
 #include <unistd.h>
 
-/* A background process that sets the foreground group is stopped by SIGTTOU,
- * unless it blocks it (tcsetpgrp(3)). */
-static void set_group(int tty, pid_t group) {
-  sigset_t ttou, old;
-  sigemptyset(&ttou);
-  sigaddset(&ttou, SIGTTOU);
-  sigprocmask(SIG_BLOCK, &ttou, &old);
-  tcsetpgrp(tty, group);
-  sigprocmask(SIG_SETMASK, &old, NULL);
+static void lend(lv_foreground *f) {
+  lv_group_set_foreground(f->tty, f->p->pid);
+  f->rt->lent_tty = f->tty;
 }
 
-/* The child was stopped, as by ^Z: so are we, for the shell that waits for us;
- * and when it continues us, the child goes on with the terminal. */
-static void stop_together(lv_foreground *f) {
-  set_group(f->tty, getpgrp());
-  raise(SIGSTOP);
-  set_group(f->tty, f->p->pid);
+static bool take_back(lv_foreground *f) {
+  if (f->rt->lent_tty < 0) return false;
+  f->rt->lent_tty = -1;
+  lv_group_set_foreground(f->tty, getpgrp());
+  return true;
+}
+
+/* We go on: with the terminal, if the shell has given it to us. */
+static void go_on(lv_foreground *f) {
+  pid_t group = tcgetpgrp(f->tty);
+  if (group == f->p->pid) return;
+  f->rt->lent_tty = -1;
+  if (group == getpgrp()) lend(f);
   lv_proc_signal_group(f->p, SIGCONT);
 }
 
-static void on_sigchld(void *arg, int signum, unsigned times) {
-  lv_foreground *f = arg;
-  (void)signum, (void)times;
-  if (f->p && !f->p->ended && lv_child_stopped(f->p->pid, f->p->pidfd) == 1)
-    stop_together(f);
+/* As ^Z would do to us: our whole job stops, and the kernel sees to it that
+ * nothing stops where there is no shell that could continue it. */
+static void stop_ourselves(void) {
+  struct sigaction by_default = {.sa_handler = SIG_DFL}, old;
+  sigaction(SIGTSTP, &by_default, &old);
+  kill(0, SIGTSTP);
+  sigaction(SIGTSTP, &old, NULL);
 }
 
-bool lv_foreground_is_free(lv_rt *rt, int tty) {
-  return rt->foreground == NULL && tcgetpgrp(tty) == getpgrp();
+/* The child was stopped, as by ^Z: so are we, for the shell that waits for us;
+ * and when it continues us, the child goes on. */
+static void on_stop(lv_proc *p, void *arg) {
+  (void)p;
+  lv_foreground *f = arg;
+  take_back(f);
+  stop_ourselves();
+  go_on(f);
+}
+
+static void on_cont(void *arg, int signum, unsigned times) {
+  (void)signum, (void)times;
+  go_on(arg);
+}
+
+bool lv_foreground_is_free(const lv_rt *rt, int tty) {
+  return rt->lent_tty < 0 && tcgetpgrp(tty) == getpgrp();
 }
 
 void lv_foreground_init(lv_foreground *f) {
@@ -43,19 +65,19 @@ void lv_foreground_init(lv_foreground *f) {
 }
 
 void lv_foreground_begin(lv_foreground *f, lv_proc *p, int tty) {
+  f->rt = p->rt;
   f->p = p;
-  f->tty = lv_fd_dup(tty);
-  p->rt->foreground = f;
-  lv_sub_add(&p->rt->sigs, &f->sub, SIGCHLD, on_sigchld, f);
+  f->tty = tty;
+  f->rt->lent_tty = tty;
+  lv_sub_add(&f->rt->sigs, &f->sub, SIGCONT, on_cont, f);
+  lv_proc_tell_stops(p, on_stop, f);
 }
 
 bool lv_foreground_end(lv_foreground *f) {
   if (f->p == NULL) return false;
-  lv_rt *rt = f->p->rt;
   f->p = NULL;
-  rt->foreground = NULL;
-  lv_sub_del(&rt->sigs, &f->sub, SIGCHLD);
-  set_group(f->tty, getpgrp());
+  lv_sub_del(&f->rt->sigs, &f->sub, SIGCONT);
+  bool had_it = take_back(f);
   lv_fd_close(&f->tty);
-  return true;
+  return had_it;
 }

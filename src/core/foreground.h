@@ -12,18 +12,21 @@
 #include <stdbool.h>
 
 typedef struct {
-  lv_proc *p; /* NULL: nothing is lent */
-  int tty;    /* a descriptor of ours */
-  lv_sub sub; /* SIGCHLD: a pidfd does not tell of a stop */
+  lv_rt *rt;
+  lv_proc *p; /* NULL: it has none */
+  int tty;    /* a descriptor of ours, or -1 */
+  lv_sub sub; /* CONT: we may be the foreground again, or not any more */
 } lv_foreground;
 
 /* The terminal is ours to lend: we are its foreground, and nobody has it. */
-bool lv_foreground_is_free(lv_rt *rt, int tty);
+bool lv_foreground_is_free(const lv_rt *rt, int tty);
 
 void lv_foreground_init(lv_foreground *f);
+
+/* p has made itself the foreground. Takes over tty. */
 void lv_foreground_begin(lv_foreground *f, lv_proc *p, int tty);
 
-/* Take it back; whether it was lent. Twice is harmless. */
+/* p has ended: take the terminal back; whether p had it. Twice is harmless. */
 bool lv_foreground_end(lv_foreground *f);
 
 #endif

@@ -21,10 +21,18 @@ int lv_io_own(int fd, lv_io *out) {
   return kind == LV_FD_FILE ? 0 : lv_fd_set_nonblocking(fd, true);
 }
 
+/* To open an fd anew must not give more than it gives itself: the other end of
+ * a pipe, say. */
+static bool permits(int fd, int flags) {
+  int has = fcntl(fd, F_GETFL) & O_ACCMODE;
+  return has == O_RDWR || has == (flags & O_ACCMODE);
+}
+
 /* A file is not reopened: its offset and O_APPEND are part of what we share. */
 int lv_io_share(int fd, int flags, lv_io *out) {
   int kind = lv_fd_kind_of(fd);
   if (kind < 0) return kind;
+  if (!permits(fd, flags)) return -EBADF;
   if (kind != LV_FD_FILE && kind != LV_FD_SOCKET) {
     int own = lv_fd_reopen(fd, flags);
     if (own >= 0) {
@@ -46,9 +54,14 @@ static bool is_ready(int fd, short events) {
   return poll(&p, 1, 0) > 0;
 }
 
+static struct msghdr message(const struct iovec *iov, int n) {
+  return (struct msghdr){.msg_iov = (struct iovec *)iov,
+                         .msg_iovlen = (size_t)n};
+}
+
 ssize_t lv_io_readv(const lv_io *io, const struct iovec *iov, int n) {
   if (io->mode == LV_IO_SOCKET) {
-    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+    struct msghdr msg = message(iov, n);
     ssize_t got = recvmsg(io->fd, &msg, MSG_DONTWAIT);
     return got < 0 ? -errno : got;
   }
@@ -58,7 +71,7 @@ ssize_t lv_io_readv(const lv_io *io, const struct iovec *iov, int n) {
 
 ssize_t lv_io_writev(const lv_io *io, const struct iovec *iov, int n) {
   if (io->mode == LV_IO_SOCKET) {
-    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+    struct msghdr msg = message(iov, n);
     ssize_t put = sendmsg(io->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
     return put < 0 ? -errno : put;
   }

@@ -24,7 +24,8 @@ int lv_io_own(int fd, lv_io *out);
 
 /* An fd whose description others may share and must not see changed: reopened
  * where that works, else used with care. flags: O_RDONLY, O_WRONLY, O_RDWR. The
- * given fd stays the caller's. 0 or -errno. */
+ * given fd stays the caller's. 0 or -errno: -EBADF if it is open, but not for
+ * that. */
 int lv_io_share(int fd, int flags, lv_io *out);
 
 static inline bool lv_io_is_shared(const lv_io *io) {

@@ -8,18 +8,25 @@
 #include "core/proc.h"
 
 #include "os/fd.h"
+#include "os/group.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void on_sigchld(void *arg, int signum, unsigned times);
 
+/* What came before the handler was there is asked after, as if it had come
+ * now: a child may end before its parent has a look. */
 static void want_sigchld(lv_rt *rt, bool on) {
-  if (on && rt->need_sigchld++ == 0)
+  if (on && rt->need_sigchld++ == 0) {
     lv_sub_add(&rt->sigs, &rt->sigchld, SIGCHLD, on_sigchld, rt);
+    raise(SIGCHLD);
+  }
   if (!on && --rt->need_sigchld == 0)
     lv_sub_del(&rt->sigs, &rt->sigchld, SIGCHLD);
 }
@@ -33,33 +40,32 @@ static void free_if_done(lv_proc *p) {
 static void stop_watching(lv_proc *p) {
   if (p->watch)
     lv_watch_close(p->watch);
-  else if (p->ours)
+  else if (!p->ended)
     want_sigchld(p->rt, false);
   p->watch = NULL;
+  lv_proc_tell_stops(p, NULL, NULL);
 }
 
-static void reap(lv_proc *p) {
-  lv_exit ignored;
-  if (p->ours && !p->lost) lv_child_reap(p->pid, p->pidfd, &ignored);
+/* Its number is nobody's business any more. */
+static void leave(lv_proc *p) {
   p->reaped = true;
   lv_fd_close(&p->pidfd);
   lv_list_del(&p->link);
+  if (p->same) lv_proc_release(p->same);
+  p->same = NULL;
 }
 
 /* Ask whether it has ended, and if so how. */
 static void look(lv_proc *p) {
-  int rc = p->holds > 0 ? lv_child_peek(p->pid, p->pidfd, &p->exit)
-                        : lv_child_reap(p->pid, p->pidfd, &p->exit);
+  bool keep = p->holds > 0 || p->same;
+  int rc = keep ? lv_child_peek(p->pid, p->pidfd, &p->exit)
+                : lv_child_reap(p->pid, p->pidfd, &p->exit);
   if (rc == 0 && p->ours) return;
   if (rc <= 0) p->lost = rc < 0 ? rc : -ECHILD;
+  stop_watching(p);
   p->ended = true;
   p->finished = uv_hrtime();
-  stop_watching(p);
-  if (p->holds == 0 || p->lost) {
-    p->reaped = true;
-    lv_fd_close(&p->pidfd);
-    lv_list_del(&p->link);
-  }
+  if (p->holds == 0 || p->lost) leave(p);
   if (p->fn) p->fn(p, p->arg);
   free_if_done(p);
 }
@@ -69,17 +75,25 @@ static void on_pidfd(void *arg, int events) {
   look(arg);
 }
 
+/* Nothing that is called here takes another process out of the list. */
 static void on_sigchld(void *arg, int signum, unsigned times) {
   lv_rt *rt = arg;
   (void)signum, (void)times;
-  lv_list now;
-  lv_list_take(&now, &rt->procs);
-  lv_list *node;
-  while ((node = lv_list_pop(&now)) != NULL) {
-    lv_list_push(&rt->procs, node);
-    lv_proc *p = LV_OF(node, lv_proc, link);
-    if (p->pidfd < 0 && !p->ended) look(p);
+  for (lv_list *at = rt->procs.next, *next; at != &rt->procs; at = next) {
+    next = at->next;
+    lv_proc *p = LV_OF(at, lv_proc, link);
+    if (p->ended) continue;
+    if (p->stop_fn && lv_child_stopped(p->pid, p->pidfd))
+      p->stop_fn(p, p->stop_arg);
+    if (p->pidfd < 0) look(p);
   }
+}
+
+void lv_proc_tell_stops(lv_proc *p, lv_proc_fn fn, void *arg) {
+  bool was = p->stop_fn != NULL;
+  p->stop_fn = fn;
+  p->stop_arg = arg;
+  if (was != (fn != NULL)) want_sigchld(p->rt, !was);
 }
 
 /* Once a child runs, nothing may fail that would lose it: what can is done
@@ -106,15 +120,14 @@ static lv_proc *make(lv_rt *rt) {
 
 static void unmake(lv_proc *p) {
   lv_watch_close(p->watch);
-  lv_fd_close(&p->pidfd);
-  lv_list_del(&p->link);
+  leave(p);
   free(p);
 }
 
 static int kill_unwatched(lv_proc *p, int rc) {
-  lv_exit ignored;
   lv_child_signal(p->pid, p->pidfd, SIGKILL);
-  while (lv_child_reap(p->pid, p->pidfd, &ignored) == 0) continue;
+  while (waitpid(p->pid, NULL, 0) == -1 && errno == EINTR) {
+  }
   unmake(p);
   return rc;
 }
@@ -158,8 +171,19 @@ int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
   return 0;
 }
 
+static lv_proc *find(lv_rt *rt, pid_t pid) {
+  for (lv_list *at = rt->procs.next; at != &rt->procs; at = at->next) {
+    lv_proc *p = LV_OF(at, lv_proc, link);
+    if (p->pid == pid && p->ours) return p;
+  }
+  return NULL;
+}
+
+/* If it is a child that we have started, that one must not be reaped before
+ * both have seen how it ended. */
 int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   if (!rt->pidfds) return -ENOSYS;
+  lv_proc *same = find(rt, pid);
   int fd = lv_pidfd_open(pid);
   if (fd < 0) return fd;
   lv_proc *p = make(rt);
@@ -170,6 +194,8 @@ int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   p->pid = pid;
   p->pidfd = fd;
   p->detached = true;
+  p->same = same;
+  if (same) lv_proc_hold(same);
   lv_exit ignored;
   p->ours = lv_child_peek(pid, fd, &ignored) >= 0;
   int rc = watch(p);
@@ -198,20 +224,41 @@ void lv_proc_hold(lv_proc *p) {
 
 void lv_proc_release(lv_proc *p) {
   assert(p->holds > 0);
-  if (--p->holds == 0 && p->ended && !p->reaped) reap(p);
+  if (--p->holds > 0 || !p->ended || p->reaped) return;
+  lv_exit ignored;
+  if (p->ours) lv_child_reap(p->pid, p->pidfd, &ignored);
+  leave(p);
+  free_if_done(p);
 }
 
+/* A stranger is its parent's to reap. */
 void lv_proc_disown(lv_proc *p) {
   p->owned = false;
   p->fn = NULL;
+  lv_proc_tell_stops(p, NULL, NULL);
+  if (!p->reaped && (!p->ours || p->same)) {
+    stop_watching(p);
+    leave(p);
+  }
   free_if_done(p);
 }
 
 void lv_procs_kill(lv_rt *rt) {
   for (lv_list *at = rt->procs.next; at != &rt->procs; at = at->next) {
     lv_proc *p = LV_OF(at, lv_proc, link);
-    if (p->detached || p->reaped) continue;
+    if (p->detached || p->reaped || p->pid == 0) continue;
     lv_proc_signal_group(p, SIGKILL);
     lv_proc_signal(p, SIGKILL);
+  }
+  if (rt->lent_tty >= 0) lv_group_set_foreground(rt->lent_tty, getpgrp());
+}
+
+void lv_procs_forget(lv_rt *rt) {
+  lv_list *at;
+  while ((at = rt->procs.next) != &rt->procs) {
+    lv_proc *p = LV_OF(at, lv_proc, link);
+    if (!p->ended) stop_watching(p);
+    leave(p);
+    free_if_done(p);
   }
 }

@@ -14,7 +14,7 @@
 
 typedef struct lv_proc lv_proc;
 
-/* The child has ended; called once, from the loop. */
+/* Called from the loop. */
 typedef void (*lv_proc_fn)(lv_proc *p, void *arg);
 
 struct lv_proc {
@@ -32,9 +32,12 @@ struct lv_proc {
   bool detached;    /* it may outlive us */
   bool owned;       /* somebody holds the pointer: not freed when reaped */
   int holds;        /* who will yet signal its group: not reaped meanwhile */
+  lv_proc *same;    /* adopted: the child of ours that it is, held; or NULL */
   uint64_t started, finished; /* ns, uv_hrtime's clock */
-  lv_proc_fn fn;
+  lv_proc_fn fn;      /* it has ended: called once */
   void *arg;
+  lv_proc_fn stop_fn; /* lv_proc_tell_stops */
+  void *stop_arg;
 };
 
 /* 0, or -errno with *op saying what failed ("exec", "chdir" …). The nofile
@@ -47,6 +50,10 @@ int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
  * -ENOSYS without pidfds, -ESRCH if there is none. */
 int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid);
 
+/* Call fn each time the child was stopped (a pidfd does not tell of that); NULL:
+ * no more. */
+void lv_proc_tell_stops(lv_proc *p, lv_proc_fn fn, void *arg);
+
 /* 0 or -errno, -ESRCH once it has ended. The group's lives as long as somebody
  * holds the process; a process that leads none is signalled alone. */
 int lv_proc_signal(lv_proc *p, int signum);
@@ -56,10 +63,15 @@ int lv_proc_signal_group(lv_proc *p, int signum);
 void lv_proc_hold(lv_proc *p);
 void lv_proc_release(lv_proc *p);
 
-/* The owner lets go; it is reaped all the same. */
+/* The owner lets go; a child of ours is reaped all the same. */
 void lv_proc_disown(lv_proc *p);
 
-/* KILL to every child that is not detached, and to its group. */
+/* KILL to every child that is not detached, and to its group, and the terminal
+ * back from whom it was lent to. Calls nothing that a signal handler may not,
+ * and reads the list forwards only, which is whole at every moment. */
 void lv_procs_kill(lv_rt *rt);
+
+/* The end of the program: let go of all that still run. */
+void lv_procs_forget(lv_rt *rt);
 
 #endif

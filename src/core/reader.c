@@ -2,7 +2,9 @@
  *
  * Each wake-up reads with readv into the buffer's free room and, behind it,
  * into a scratch area shared by all readers: a quiet stream needs no big
- * buffer, a loud one needs few calls. */
+ * buffer, a loud one needs few calls. A reader that is full keeps its watch
+ * until that says once more that there is something: most have been emptied by
+ * then, and the kernel need not be told twice. */
 #include "core/reader.h"
 
 #include "os/fd.h"
@@ -12,16 +14,24 @@
 #include <stdlib.h>
 
 enum {
-  BULK_ROOM = 256 * 1024, /* room offered to a read in bulk */
-  TURN = 1 << 20,         /* bytes after which the other streams get a turn */
-  PIPE_SIZE = 65536,      /* a pipe's size unless somebody changed it */
-  FILE_PIECE = 256 * 1024
+  MOST = 256 * 1024, /* that one read asks for */
+  TURN = 1 << 20,    /* bytes after which the other streams get a turn */
+  PIPE_SIZE = 65536, /* a pipe's size unless somebody changed it */
+  LOUD = 32 * 1024   /* bytes after which a read in bulk gets all its room */
 };
 
-static bool wants(const lv_reader *r) {
-  if (!r->started || r->io.fd < 0) return false;
-  size_t most = r->need > r->limit ? r->need : r->limit;
-  return lv_buf_size(&r->buf) < most;
+/* How many bytes to read now. Once full it waits until half is taken: no call
+ * for every line. Who needs one byte more than the limit looks for something
+ * in the text, and that may be far: as much again. */
+static size_t wanted(const lv_reader *r) {
+  if (!r->started || r->io.fd < 0) return 0;
+  size_t size = lv_buf_size(&r->buf), n = 0;
+  bool needed = size < r->need;
+  if (size < r->limit && (needed || !r->paused || size <= r->limit / 2))
+    n = r->limit - size;
+  if (needed && r->need - size > n) n = r->need - size;
+  if (n == 1 && size >= r->limit) n = size;
+  return n < MOST ? n : MOST;
 }
 
 void lv_reader_stop(lv_reader *r) {
@@ -38,25 +48,33 @@ void lv_reader_stop(lv_reader *r) {
 }
 
 /* A terminal whose other side is gone says EIO, and so do terminals that we
- * have lost: that is the end (pty(7)). */
+ * have lost: that is the end (pty(7)). A disk's is an error. */
 static void end(lv_reader *r, ssize_t result) {
-  if (result == 0 || result == -EIO)
+  if (result == 0 || (result == -EIO && r->io.mode != LV_IO_FILE))
     r->eof = true;
   else
     r->error = (int)result;
   lv_reader_stop(r);
 }
 
-static ssize_t fill(lv_reader *r) {
+static size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+/* Bytes read, at most n; 0 at the end, or -errno. */
+static ssize_t fill(lv_reader *r, size_t n) {
   lv_buf *b = &r->buf;
-  if (r->bulk && lv_buf_reserve(b, BULK_ROOM) < 0) return -ENOMEM;
-  size_t room = lv_buf_room(b);
-  struct iovec iov[2] = {{b->data + b->tail, room},
-                         {r->rt->scratch, sizeof r->rt->scratch}};
-  int first = room == 0, n = r->bulk || room == 0 ? 1 : 2;
-  ssize_t got = lv_io_readv(&r->io, iov + first, n);
+  lv_buf_compact(b);
+  if (r->bulk && lv_buf_size(b) >= LOUD && lv_buf_reserve(b, n) < 0)
+    return -ENOMEM;
+  size_t room = least(lv_buf_room(b), n);
+  struct iovec iov[2] = {
+      {room > 0 ? b->data + b->tail : NULL, room},
+      {r->rt->scratch, least(sizeof r->rt->scratch, n - room)}};
+  int first = room == 0, count = room > 0 && room < n ? 2 : 1;
+  ssize_t got = lv_io_readv(&r->io, iov + first, count);
   if (got <= 0) return got;
-  size_t inside = (size_t)got < room ? (size_t)got : room;
+  size_t inside = least((size_t)got, room);
   b->tail += inside;
   int rc = lv_buf_append(b, r->rt->scratch, (size_t)got - inside);
   return rc < 0 ? rc : got;
@@ -67,6 +85,13 @@ static void widen(lv_reader *r) {
   r->wide = lv_rt_widen(r->rt, r->io.fd);
 }
 
+/* After what may have changed the buffer: go on, and say so. */
+static void settle(lv_reader *r, bool news) {
+  int rc = lv_reader_update(r);
+  if (rc < 0) end(r, rc);
+  if ((news || rc < 0) && r->fn) r->fn(r, r->arg);
+}
+
 static void on_readable(void *arg, int events) {
   lv_reader *r = arg;
   (void)events;
@@ -74,29 +99,34 @@ static void on_readable(void *arg, int events) {
     r->hook(r->hook_arg);
     return;
   }
-  size_t total = 0;
-  ssize_t got;
-  do {
-    got = fill(r);
+  size_t total = 0, n = wanted(r);
+  ssize_t got = -EAGAIN;
+  if (n == 0) lv_watch_set(r->watch, 0);
+  while (n > 0) {
+    got = fill(r, n);
     if (got > 0) total += (size_t)got;
-    if (got >= PIPE_SIZE && r->may_widen && r->bulk) widen(r);
-  } while (got >= PIPE_SIZE && total < TURN && wants(r));
-  if (got == -EAGAIN && total == 0) return;
-  if (got <= 0 && got != -EAGAIN) end(r, got);
-  lv_reader_update(r);
-  if (r->fn) r->fn(r, r->arg);
+    if (got < PIPE_SIZE || total >= TURN) break;
+    if (r->may_widen && r->bulk) widen(r);
+    n = wanted(r);
+  }
+  bool over = got <= 0 && got != -EAGAIN;
+  if (over) end(r, got);
+  settle(r, over || total > 0);
 }
 
-static void on_file(void *arg, const char *data, ssize_t result) {
+static void on_file(void *arg, lv_buf *bytes, ssize_t result) {
   lv_reader *r = arg;
   r->job = NULL;
-  if (result > 0) {
-    int rc = lv_buf_append(&r->buf, data, (size_t)result);
+  if (result > 0 && lv_buf_size(&r->buf) == 0) {
+    lv_buf old = r->buf;
+    r->buf = *bytes;
+    *bytes = old;
+  } else if (result > 0) {
+    int rc = lv_buf_append(&r->buf, lv_buf_bytes(bytes), (size_t)result);
     if (rc < 0) result = rc;
   }
   if (result <= 0) end(r, result);
-  lv_reader_update(r);
-  if (r->fn) r->fn(r, r->arg);
+  settle(r, true);
 }
 
 static int open_watch(lv_reader *r) {
@@ -109,16 +139,16 @@ static int open_watch(lv_reader *r) {
 
 int lv_reader_update(lv_reader *r) {
   if (r->hook) return 0;
-  bool read_on = wants(r);
-  r->paused = !read_on && r->started && r->io.fd >= 0;
-  if (r->watch == NULL && read_on && r->io.mode != LV_IO_FILE) {
+  size_t n = wanted(r);
+  r->paused = n == 0 && r->started && r->io.fd >= 0;
+  if (n == 0) return 0;
+  if (r->watch == NULL && r->io.mode != LV_IO_FILE) {
     int rc = open_watch(r);
     if (rc < 0) return rc;
   }
-  if (r->watch) return lv_watch_set(r->watch, read_on ? UV_READABLE : 0);
-  if (!read_on || r->job) return 0;
-  return lv_filejob_read(&r->job, &r->rt->loop, r->io.fd, FILE_PIECE, on_file,
-                         r);
+  if (r->watch) return lv_watch_set(r->watch, UV_READABLE);
+  if (r->job) return 0;
+  return lv_filejob_read(&r->job, &r->rt->loop, r->io.fd, n, on_file, r);
 }
 
 int lv_reader_open(lv_reader **out, lv_rt *rt, lv_io io, size_t limit) {

@@ -29,12 +29,12 @@ struct lv_reader {
   lv_watch *watch;
   lv_filejob *job;
   lv_buf buf;     /* what was read and not taken */
-  size_t limit;   /* read ahead so far */
+  size_t limit;   /* read ahead so far, at least 1 */
   size_t need;    /* … or so far, if somebody waits for that many */
   int error;      /* -errno of the read that failed; final */
   bool eof;       /* nothing will come after what is in buf */
   bool started;   /* something has been asked for */
-  bool paused;    /* as much is buffered as may be */
+  bool paused;    /* was full, and not half of it is taken yet */
   bool bulk;      /* take as much as comes, in big pieces */
   bool may_widen; /* a pipe of ours that may be made bigger */
   bool wide;

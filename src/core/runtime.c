@@ -2,6 +2,7 @@
  * runtime.h. */
 #include "core/runtime.h"
 
+#include "core/proc.h"
 #include "os/fd.h"
 
 #include <assert.h>
@@ -27,31 +28,44 @@ static void raise_nofile(struct rlimit *found) {
   setrlimit(RLIMIT_NOFILE, &most);
 }
 
+/* Before the spawner looks what we ignore. A parent may have left signals
+ * blocked: we would be deaf to INT, TERM and the ends of children. */
+static void take_signals(lv_rt *rt) {
+  sigset_t none;
+  sigemptyset(&none);
+  signal(SIGCHLD, SIG_DFL);
+  lv_sigs_ignore(&rt->sigs, SIGPIPE, true);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int lv_rt_init(lv_rt *rt, bool pidfds) {
   *rt = (lv_rt){.pidfds = pidfds};
+  lv_fd_fill_standard();
   lv_list_init(&rt->procs);
   lv_list_init(&rt->writers);
   int rc = uv_loop_init(&rt->loop);
   if (rc < 0) return rc;
-  rc = lv_spawner_new(&rt->spawner, pidfds);
-  if (rc < 0) goto fail_loop;
   rc = lv_sigs_open(&rt->sigs, &rt->loop);
-  if (rc < 0) goto fail_spawner;
+  if (rc < 0) goto fail_loop;
+  take_signals(rt);
+  rc = lv_spawner_new(&rt->spawner, pidfds);
+  if (rc < 0) goto fail_sigs;
   lv_timers_init(&rt->timers, &rt->loop);
-  signal(SIGCHLD, SIG_DFL);
-  signal(SIGPIPE, SIG_IGN);
   raise_nofile(&rt->nofile);
   rt->may_widen_all = has_sys_resource();
   return 0;
 
-fail_spawner:
-  lv_spawner_free(rt->spawner);
+fail_sigs:
+  lv_sigs_close(&rt->sigs);
+  uv_run(&rt->loop, UV_RUN_DEFAULT);
+  lv_sigs_fini(&rt->sigs);
 fail_loop:
   uv_loop_close(&rt->loop);
   return rc;
 }
 
 void lv_rt_fini(lv_rt *rt) {
+  lv_procs_forget(rt);
   lv_sigs_close(&rt->sigs);
   lv_timers_close(&rt->timers);
   uv_run(&rt->loop, UV_RUN_DEFAULT);

@@ -21,7 +21,7 @@ typedef struct lv_rt {
   size_t need_sigchld;  /* how many those are */
   lv_list writers;      /* lv_writer.link: closed, but still flushing */
   bool pidfds;
-  void *foreground;     /* who has the terminal (core/foreground.h), or NULL */
+  int lent_tty;         /* a child has it (core/foreground.h), or -1 */
   struct rlimit nofile; /* as we found it, for the children */
   int wide_pipes;       /* how many we widened and still hold */
   bool may_widen_all;   /* CAP_SYS_RESOURCE: no per-user limit on pipe pages */
@@ -29,8 +29,9 @@ typedef struct lv_rt {
 } lv_rt;
 
 /* Takes hold of the process: SIGCHLD to default (ignored, exit codes would be
- * lost: waitpid(2)), SIGPIPE ignored, the soft nofile limit raised to the hard
- * one. pidfds = false: as on a kernel without them. 0 or -errno. */
+ * lost: waitpid(2)), SIGPIPE ignored, no signal blocked, the soft nofile limit
+ * raised to the hard one. pidfds = false: as on a kernel without them. 0 or
+ * -errno. */
 int lv_rt_init(lv_rt *rt, bool pidfds);
 
 /* Close what is the runtime's own and run the loop until nothing is left on

@@ -2,7 +2,11 @@
  *
  * The handler adds one to the signal's counter and writes to the eventfd; the
  * loop takes the counters. So a storm costs no memory and no delivery is lost,
- * however long the loop was away (libuv's own pipe holds 4096). */
+ * however long the loop was away (libuv's own pipe holds 4096).
+ *
+ * The second INT or TERM must end even a program that never comes back to its
+ * loop, as `while true do end`: that is done in the handler. The kernel may
+ * choose any thread for it; the loop's is the one whose data `last` reads. */
 #include "core/sig.h"
 
 #include "os/fd.h"
@@ -17,8 +21,41 @@
 static atomic_uint arrived[LV_NSIG];
 static atomic_int wake_fd = -1;
 
+/* Written by the loop's thread; read by its handler only. */
+static struct {
+  volatile sig_atomic_t ends[LV_NSIG]; /* is it a signal that ends us? */
+  volatile sig_atomic_t seen;          /* how many of those have come */
+  volatile sig_atomic_t held;
+  volatile sig_atomic_t late; /* the signal to act upon when released */
+  lv_last_fn fn;
+  void *arg;
+} last;
+static volatile sig_atomic_t loop_thread;
+
+static void call_last(int signum) {
+  if (last.held > 0)
+    last.late = signum;
+  else
+    last.fn(last.arg, signum);
+}
+
+/* False: it is for the loop's thread, and sent there. */
+static bool note_end(int signum) {
+  if (gettid() != loop_thread) {
+    tgkill(getpid(), (pid_t)loop_thread, signum);
+    return false;
+  }
+  last.seen++;
+  if (last.seen > 1) call_last(signum);
+  return true;
+}
+
 static void on_signal(int signum) {
   int saved = errno;
+  if (last.ends[signum] && !note_end(signum)) {
+    errno = saved;
+    return;
+  }
   atomic_fetch_add(&arrived[signum], 1);
   uint64_t one = 1;
   ssize_t n = write(atomic_load(&wake_fd), &one, sizeof one);
@@ -46,9 +83,18 @@ static void on_wake(uv_poll_t *poll, int status, int events) {
   }
 }
 
+static bool is_ignored(int signum) {
+  struct sigaction sa;
+  return sigaction(signum, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+}
+
 int lv_sigs_open(lv_sigs *s, uv_loop_t *loop) {
+  static const int inherited[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
   *s = (lv_sigs){.loop = loop};
   for (int i = 0; i < LV_NSIG; i++) lv_list_init(&s->subs[i]);
+  for (size_t i = 0; i < sizeof inherited / sizeof *inherited; i++)
+    s->ignored[inherited[i]] = is_ignored(inherited[i]);
+  loop_thread = gettid();
   s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (s->fd < 0) return -errno;
   int rc = uv_poll_init(loop, &s->poll, s->fd);
@@ -78,12 +124,16 @@ void lv_sigs_fini(lv_sigs *s) {
   lv_fd_close(&s->fd);
 }
 
+static bool is_fault(int signum) {
+  return signum == SIGSEGV || signum == SIGBUS || signum == SIGFPE ||
+         signum == SIGILL;
+}
+
 int lv_sub_add(lv_sigs *s, lv_sub *sub, int signum, lv_sig_fn fn, void *arg) {
-  if (signum < 1 || signum >= LV_NSIG) return -EINVAL;
+  if (signum < 1 || signum >= LV_NSIG || is_fault(signum)) return -EINVAL;
   if (lv_list_is_empty(&s->subs[signum])) {
     int rc = set_handler(signum, on_signal);
     if (rc < 0) return rc;
-    s->ignored[signum] = false;
   }
   sub->fn = fn;
   sub->arg = arg;
@@ -99,7 +149,30 @@ void lv_sub_del(lv_sigs *s, lv_sub *sub, int signum) {
 
 int lv_sigs_ignore(lv_sigs *s, int signum, bool on) {
   if (signum < 1 || signum >= LV_NSIG) return -EINVAL;
+  if (lv_list_is_empty(&s->subs[signum])) {
+    int rc = set_handler(signum, on ? SIG_IGN : SIG_DFL);
+    if (rc < 0) return rc;
+  }
   s->ignored[signum] = on;
-  if (!lv_list_is_empty(&s->subs[signum])) return 0;
-  return set_handler(signum, on ? SIG_IGN : SIG_DFL);
+  return 0;
+}
+
+void lv_sigs_on_last(lv_last_fn fn, void *arg) {
+  last.fn = fn;
+  last.arg = arg;
+}
+
+void lv_sigs_set_ending(int signum, bool on) {
+  last.ends[signum] = on;
+}
+
+void lv_sigs_hold(void) {
+  last.held++;
+  atomic_signal_fence(memory_order_seq_cst);
+}
+
+void lv_sigs_release(void) {
+  atomic_signal_fence(memory_order_seq_cst);
+  last.held--;
+  if (last.held == 0 && last.late != 0) last.fn(last.arg, last.late);
 }

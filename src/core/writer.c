@@ -34,10 +34,22 @@ static void fail(lv_writer *w, ssize_t error) {
   close_fd(w);
 }
 
+/* A listener may leave meanwhile, and what it does may call this again. */
+static void tell(lv_writer *w) {
+  lv_list due, *node;
+  lv_list_take(&due, &w->listeners);
+  while ((node = lv_list_pop(&due)) != NULL) {
+    lv_list_push(&w->listeners, node);
+    const lv_listener *l = LV_OF(node, lv_listener, link);
+    l->fn(l->arg);
+  }
+}
+
 static void consume(lv_writer *w, size_t n) {
   size_t own = lv_buf_size(&w->out);
   size_t from_own = n < own ? n : own;
   if (own > 0) lv_buf_consume(&w->out, from_own);
+  if (n == from_own) return;
   w->lent += n - from_own;
   w->nlent -= n - from_own;
   if (w->nlent == 0) w->lent = NULL;
@@ -59,63 +71,8 @@ static ssize_t push(lv_writer *w) {
   return 0;
 }
 
-static int update(lv_writer *w);
-
-/* What follows progress or failure: the end of a close, and the news. */
-static void settle_state(lv_writer *w) {
-  if (w->io.fd >= 0 && w->closing && lv_writer_pending(w) == 0) close_fd(w);
-  if (w->released) {
-    if (w->io.fd < 0) {
-      lv_buf_fini(&w->out);
-      free(w);
-    }
-    return;
-  }
-  if (w->fn) w->fn(w, w->arg);
-}
-
-static void on_writable(void *arg, int events) {
-  lv_writer *w = arg;
-  (void)events;
-  if (w->hook) {
-    w->hook(w->hook_arg);
-    return;
-  }
-  ssize_t left = push(w);
-  if (left < 0)
-    fail(w, left);
-  else
-    update(w);
-  settle_state(w);
-}
-
-static void on_file(void *arg, const char *data, ssize_t result) {
-  lv_writer *w = arg;
-  (void)data;
-  w->job = NULL;
-  if (result < 0) {
-    fail(w, result);
-  } else {
-    if ((size_t)result < w->nfile)
-      lv_buf_prepend(&w->out, data + result, w->nfile - (size_t)result);
-    w->nfile = 0;
-    update(w);
-  }
-  settle_state(w);
-}
-
-static int start_job(lv_writer *w) {
-  if (w->job || lv_writer_pending(w) == 0) return 0;
-  int rc = lv_writer_settle(w);
-  if (rc < 0) return rc;
-  size_t n = lv_buf_size(&w->out);
-  rc = lv_filejob_write(&w->job, &w->rt->loop, w->io.fd, lv_buf_bytes(&w->out),
-                        n, on_file, w);
-  if (rc < 0) return rc;
-  lv_buf_consume(&w->out, n);
-  w->nfile = n;
-  return 0;
-}
+static void on_writable(void *arg, int events);
+static void on_file(void *arg, lv_buf *bytes, ssize_t result);
 
 static int open_watch(lv_writer *w) {
   int rc = lv_watch_open(&w->watch, &w->rt->loop, w->io.fd,
@@ -125,16 +82,61 @@ static int open_watch(lv_writer *w) {
   return 0;
 }
 
+static int start_job(lv_writer *w) {
+  if (w->job || lv_writer_pending(w) == 0) return 0;
+  int rc = lv_writer_settle(w);
+  if (rc < 0) return rc;
+  size_t n = lv_buf_size(&w->out);
+  rc = lv_filejob_write(&w->job, &w->rt->loop, w->io.fd, &w->out, on_file, w);
+  if (rc == 0) w->nfile = n;
+  return rc;
+}
+
 /* Watch as long as something waits. */
 static int update(lv_writer *w) {
   if (w->io.fd < 0) return 0;
-  bool pending = lv_writer_pending(w) > 0;
-  if (w->watch == NULL && pending && w->io.mode != LV_IO_FILE) {
+  bool watch = lv_writer_pending(w) > 0 || w->room_wanted > 0;
+  if (w->watch == NULL && watch && w->io.mode != LV_IO_FILE) {
     int rc = open_watch(w);
     if (rc < 0) return rc;
   }
   if (w->io.mode == LV_IO_FILE) return start_job(w);
-  return w->watch ? lv_watch_set(w->watch, pending ? UV_WRITABLE : 0) : 0;
+  return w->watch ? lv_watch_set(w->watch, watch ? UV_WRITABLE : 0) : 0;
+}
+
+static void free_if_done(lv_writer *w) {
+  if (!w->released || w->io.fd >= 0) return;
+  lv_buf_fini(&w->out);
+  free(w);
+}
+
+/* Some of the queue is written, or `error`: go on, or close, and tell. */
+static void settle_state(lv_writer *w, ssize_t error) {
+  if (error >= 0) error = update(w);
+  if (error < 0) fail(w, error);
+  if (w->io.fd >= 0 && w->closing && lv_writer_pending(w) == 0) close_fd(w);
+  if (w->released)
+    free_if_done(w);
+  else
+    tell(w);
+}
+
+static void on_writable(void *arg, int events) {
+  lv_writer *w = arg;
+  (void)events;
+  settle_state(w, push(w));
+}
+
+/* The memory serves again. */
+static void on_file(void *arg, lv_buf *bytes, ssize_t result) {
+  lv_writer *w = arg;
+  w->job = NULL;
+  w->nfile = 0;
+  if (w->out.cap == 0) {
+    w->out = *bytes;
+    *bytes = (lv_buf){0};
+  }
+  settle_state(w, result);
 }
 
 int lv_writer_open(lv_writer **out, lv_rt *rt, lv_io io) {
@@ -143,26 +145,24 @@ int lv_writer_open(lv_writer **out, lv_rt *rt, lv_io io) {
   w->rt = rt;
   w->io = io;
   lv_list_init(&w->link);
+  lv_list_init(&w->listeners);
   *out = w;
   return 0;
 }
 
 /* After the queue got longer: 0 or -errno, as the public functions. */
 static int go_on(lv_writer *w, bool was_idle) {
-  if (was_idle && w->io.mode != LV_IO_FILE) {
-    ssize_t left = push(w);
-    if (left < 0) {
-      fail(w, left);
-      return (int)left;
-    }
-    if (left > PIPE_SIZE && w->may_widen) {
-      w->may_widen = false;
-      w->wide = lv_rt_widen(w->rt, w->io.fd);
-    }
+  ssize_t rc = 0;
+  if (was_idle && w->io.mode != LV_IO_FILE) rc = push(w);
+  if (rc > PIPE_SIZE && w->may_widen) {
+    w->may_widen = false;
+    w->wide = lv_rt_widen(w->rt, w->io.fd);
   }
-  int rc = update(w);
-  if (rc < 0) fail(w, rc);
-  return rc;
+  if (rc >= 0) rc = update(w);
+  if (rc == 0) return 0;
+  fail(w, rc);
+  tell(w);
+  return (int)rc;
 }
 
 int lv_writer_lend(lv_writer *w, const char *bytes, size_t n) {
@@ -176,9 +176,18 @@ int lv_writer_lend(lv_writer *w, const char *bytes, size_t n) {
   return go_on(w, was_idle);
 }
 
+/* The lender keeps nothing any more: copy what is lent, or lose it. */
+static int settle_or_drop(lv_writer *w) {
+  int rc = lv_writer_settle(w);
+  w->lent = NULL;
+  w->nlent = 0;
+  return rc;
+}
+
+/* What is written at once is not copied. */
 int lv_writer_put(lv_writer *w, const char *bytes, size_t n) {
   int rc = lv_writer_lend(w, bytes, n);
-  return rc < 0 ? rc : lv_writer_settle(w);
+  return rc < 0 ? rc : settle_or_drop(w);
 }
 
 int lv_writer_settle(lv_writer *w) {
@@ -196,29 +205,39 @@ void lv_writer_close(lv_writer *w) {
     close_fd(w);
   else
     lv_list_push(&w->rt->writers, &w->link);
+  tell(w);
 }
 
 void lv_writer_abort(lv_writer *w) {
+  if (w->io.fd < 0) return;
   w->closing = true;
-  drop_queue(w);
-  if (w->io.fd >= 0) close_fd(w);
+  if (lv_writer_pending(w) > 0)
+    fail(w, -EBADF);
+  else
+    close_fd(w);
+  tell(w);
 }
 
 void lv_writer_release(lv_writer *w) {
-  lv_writer_settle(w);
+  settle_or_drop(w);
   lv_writer_close(w);
-  w->fn = NULL;
   w->released = true;
-  if (w->io.fd >= 0) return;
-  lv_buf_fini(&w->out);
-  free(w);
+  free_if_done(w);
 }
 
-int lv_writer_hook(lv_writer *w, void (*hook)(void *arg), void *arg, bool on) {
-  w->hook = hook;
-  w->hook_arg = arg;
-  if (hook == NULL) return update(w);
-  int rc = w->watch ? 0 : open_watch(w);
-  if (rc < 0 || w->watch == NULL) return rc;
-  return lv_watch_set(w->watch, on ? UV_WRITABLE : 0);
+void lv_writer_listen(lv_writer *w, lv_listener *l) {
+  l->wants_room = false;
+  lv_list_push(&w->listeners, &l->link);
+}
+
+void lv_writer_unlisten(lv_writer *w, lv_listener *l) {
+  lv_list_del(&l->link);
+  lv_writer_want_room(w, l, false);
+}
+
+int lv_writer_want_room(lv_writer *w, lv_listener *l, bool on) {
+  if (l->wants_room == on) return 0;
+  l->wants_room = on;
+  w->room_wanted += on ? 1 : -1;
+  return update(w);
 }

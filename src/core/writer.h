@@ -18,13 +18,21 @@
 
 typedef struct lv_writer lv_writer;
 
-/* Some of the queue was written, or writing failed. */
-typedef void (*lv_writer_fn)(lv_writer *w, void *arg);
+/* Who is told that some of the queue was written, that writing failed, that the
+ * writer was closed, or that there is room. It may stop listening meanwhile. */
+typedef struct {
+  lv_list link; /* in writer->listeners */
+  void (*fn)(void *arg);
+  void *arg;
+  bool wants_room;
+} lv_listener;
 
 struct lv_writer {
   lv_rt *rt;
   lv_list link; /* in rt->writers while it is closed and still flushes */
-  lv_io io;     /* io.fd is -1 once it is closed */
+  lv_list listeners;
+  int room_wanted; /* by how many of them */
+  lv_io io;        /* io.fd is -1 once it is closed */
   lv_watch *watch;
   lv_filejob *job;
   lv_buf out;       /* the queue, but for */
@@ -35,10 +43,6 @@ struct lv_writer {
   bool closing;
   bool released; /* the owner is gone: free it when the fd is closed */
   bool may_widen, wide;
-  lv_writer_fn fn;
-  void *arg;
-  void (*hook)(void *arg); /* it can be written: called instead of doing so */
-  void *hook_arg;
 };
 
 /* Takes over io.fd; on failure it stays the caller's. 0 or -errno. */
@@ -52,20 +56,25 @@ static inline size_t lv_writer_pending(const lv_writer *w) {
 /* Queue a copy. 0 or -errno: what writing failed with, at once or before. */
 int lv_writer_put(lv_writer *w, const char *bytes, size_t n);
 
-/* Queue without a copy: the bytes stay as they are until nothing is pending or
- * lv_writer_settle was called. */
+/* Queue without a copy: the bytes stay as they are until nothing is lent any
+ * more or lv_writer_settle has succeeded. */
 int lv_writer_lend(lv_writer *w, const char *bytes, size_t n);
 int lv_writer_settle(lv_writer *w); /* copy what is lent; 0 or -ENOMEM */
 
 /* End of file for the reader, after what is queued. Never waits. */
 void lv_writer_close(lv_writer *w);
-void lv_writer_abort(lv_writer *w); /* now; what is queued is dropped */
+
+/* Close now. If that drops what is queued, the writer has failed: -EBADF. */
+void lv_writer_abort(lv_writer *w);
 
 /* The owner lets go: closes, and frees it when that is done. */
 void lv_writer_release(lv_writer *w);
 
-/* For who moves the bytes himself (core/relay.c): call hook each time the fd is
- * ready, while `on`. hook NULL: as before. 0 or -errno. */
-int lv_writer_hook(lv_writer *w, void (*hook)(void *arg), void *arg, bool on);
+void lv_writer_listen(lv_writer *w, lv_listener *l);
+void lv_writer_unlisten(lv_writer *w, lv_listener *l); /* twice is harmless */
+
+/* Tell l when the fd can be written although nothing is queued (it moves bytes
+ * itself: core/relay.c). 0 or -errno. */
+int lv_writer_want_room(lv_writer *w, lv_listener *l, bool on);
 
 #endif

@@ -29,10 +29,13 @@ extern __typeof__(clone) __clone;
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
-#define INTO_CGROUP UINT64_C(0x200000000) /* glibc's name is not everywhere */
+/* Flags of clone3 alone; glibc's names are not everywhere. */
+#define CLEAR_SIGHAND UINT64_C(0x100000000) /* Linux 5.5 */
+#define INTO_CGROUP   UINT64_C(0x200000000) /* Linux 5.7 */
 
 static int flags_for(const lv_clone_opts *opts) {
   int flags = opts->share ? CLONE_VM | CLONE_VFORK : 0;
+  if (opts->share_fds) flags |= CLONE_FILES;
   return opts->pidfd == NULL ? flags : flags | CLONE_PIDFD;
 }
 
@@ -43,8 +46,9 @@ pid_t lv_clone(const lv_clone_opts *opts) {
   return pid == -1 ? -errno : pid;
 }
 
-/* struct clone_args of clone3(2), as far as CLONE_INTO_CGROUP needs it (Linux
- * 5.7). Our own copy: the kernel's header may be older than the kernel. */
+/* struct clone_args of clone3(2), as far as CLONE_INTO_CGROUP needs it. Our own
+ * copy: the kernel's header may be older than the kernel. A kernel that is
+ * older than a field takes it as long as it is 0. */
 typedef struct {
   uint64_t flags;
   uint64_t pidfd;
@@ -117,21 +121,24 @@ static long call_clone3(clone3_args *args, int (*fn)(void *), void *arg) {
 
 #ifdef HAVE_CLONE3
 
-pid_t lv_clone_into_cgroup(const lv_clone_opts *opts) {
+pid_t lv_clone3(const lv_clone_opts *opts) {
   clone3_args args = {
-      .flags = (uint64_t)flags_for(opts) | INTO_CGROUP,
+      .flags = (uint64_t)flags_for(opts) | CLEAR_SIGHAND,
       .pidfd = (uintptr_t)opts->pidfd,
       .exit_signal = SIGCHLD,
       .stack = (uintptr_t)opts->stack,
       .stack_size = opts->stack_size,
-      .cgroup = (uint64_t)opts->cgroup,
   };
+  if (opts->cgroup >= 0) {
+    args.flags |= INTO_CGROUP;
+    args.cgroup = (uint64_t)opts->cgroup;
+  }
   return (pid_t)call_clone3(&args, opts->fn, opts->arg);
 }
 
 #else
 
-pid_t lv_clone_into_cgroup(const lv_clone_opts *opts) {
+pid_t lv_clone3(const lv_clone_opts *opts) {
   (void)opts;
   return -ENOSYS;
 }

@@ -12,18 +12,22 @@ typedef struct {
   void *arg;
   char *stack; /* its lowest byte */
   size_t stack_size;
-  bool share; /* our memory is the child's too, and we stand still until it
+  bool share;     /* our memory is the child's too, and we stand still until it
                  executes a program or ends; false: as fork(2) */
+  bool share_fds; /* our descriptors are the child's too, until it has execve or
+                     close_range(2) give it a table of its own */
   int *pidfd; /* becomes a CLOEXEC pidfd; left alone by a kernel that has none;
                  NULL: not wanted */
-  int cgroup; /* for lv_clone_into_cgroup: fd of a cgroup v2 directory */
+  int cgroup; /* for lv_clone3: fd of the cgroup v2 directory it is born in; or
+                 -1 */
 } lv_clone_opts;
 
 /* The child's pid or -errno. */
 pid_t lv_clone(const lv_clone_opts *opts);
 
-/* The same by clone3, born in a cgroup. -ENOSYS also on processors for which
- * we have no assembler. */
-pid_t lv_clone_into_cgroup(const lv_clone_opts *opts);
+/* The same by clone3: the signals that we catch are default in the child (those
+ * that we ignore it ignores too). -ENOSYS also on processors for which we have
+ * no assembler. */
+pid_t lv_clone3(const lv_clone_opts *opts);
 
 #endif

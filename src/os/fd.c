@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -70,6 +71,21 @@ bool lv_fd_is_open(int fd) {
   return fcntl(fd, F_GETFD) != -1;
 }
 
+/* The wrong way round, so that reading and writing fail as if it were closed;
+ * CLOEXEC, as nothing that we have inherited is. */
+void lv_fd_fill_standard(void) {
+  for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+    if (lv_fd_is_open(fd)) continue;
+    int mode = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (open("/dev/null", mode | O_CLOEXEC) != fd) return;
+  }
+}
+
+bool lv_fd_is_inherited(int fd) {
+  int flags = fcntl(fd, F_GETFD);
+  return flags != -1 && (fd > STDERR_FILENO || (flags & FD_CLOEXEC) == 0);
+}
+
 int lv_fd_kind_of(int fd) {
   struct stat st;
   if (fstat(fd, &st) == -1) return -errno;
@@ -129,4 +145,16 @@ int lv_fd_set_pipe_size(int fd, size_t n) {
 int lv_fd_unread(int fd) {
   int n;
   return ioctl(fd, FIONREAD, &n) == -1 ? -errno : n;
+}
+
+/* Small writes do not share pages, so a full pipe may hold much less than its
+ * size: only its writing end can tell (pipe(7)). */
+bool lv_fd_pipe_is_full(int fd) {
+  if (lv_fd_kind_of(fd) != LV_FD_PIPE) return false;
+  int end = lv_fd_reopen(fd, O_WRONLY);
+  if (end < 0) return lv_fd_unread(fd) == lv_fd_pipe_size(fd);
+  struct pollfd p = {.fd = end, .events = POLLOUT};
+  bool full = poll(&p, 1, 0) == 0;
+  lv_fd_close(&end);
+  return full;
 }

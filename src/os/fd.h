@@ -24,6 +24,13 @@ void lv_fd_close(int *fd); /* and set to -1; -1 is fine */
 int lv_fd_set_nonblocking(int fd, bool on);
 bool lv_fd_is_open(int fd);
 
+/* Where 0, 1 or 2 is closed, put something there that can be used for nothing:
+ * or the next file that we open would be our standard output. */
+void lv_fd_fill_standard(void);
+
+/* Is it open, and no such stand-in? */
+bool lv_fd_is_inherited(int fd);
+
 typedef enum {
   LV_FD_PIPE,
   LV_FD_TTY,
@@ -43,5 +50,6 @@ ssize_t lv_fd_splice(int from, int to, size_t n); /* never waits on a pipe */
 int lv_fd_pipe_size(int fd);               /* bytes, or -errno */
 int lv_fd_set_pipe_size(int fd, size_t n); /* the size it has now, or -errno */
 int lv_fd_unread(int fd);                  /* bytes waiting (FIONREAD) */
+bool lv_fd_pipe_is_full(int fd);           /* either end; no: not a pipe */
 
 #endif

@@ -2,7 +2,8 @@
  *
  * A table, the preferred name of a number before its aliases. Real-time
  * signals are counted from SIGRTMIN, which only libc knows: it keeps the first
- * ones for itself, and those have no name here. */
+ * ones for itself, and their number is the only name that those have. A child
+ * can die of them all the same. */
 #include "os/signame.h"
 
 #include <signal.h>
@@ -13,20 +14,45 @@ static const struct {
   const char *name;
   int signum;
 } names[] = {
-    {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT},
-    {"ILL", SIGILL},       {"TRAP", SIGTRAP}, {"ABRT", SIGABRT},
-    {"BUS", SIGBUS},       {"FPE", SIGFPE},   {"KILL", SIGKILL},
-    {"USR1", SIGUSR1},     {"SEGV", SIGSEGV}, {"USR2", SIGUSR2},
-    {"PIPE", SIGPIPE},     {"ALRM", SIGALRM}, {"TERM", SIGTERM},
-    {"CHLD", SIGCHLD},     {"CONT", SIGCONT}, {"STOP", SIGSTOP},
-    {"TSTP", SIGTSTP},     {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},
-    {"URG", SIGURG},       {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
-    {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH},
-    {"IO", SIGIO},         {"PWR", SIGPWR},   {"SYS", SIGSYS},
+    {"HUP", SIGHUP},
+    {"INT", SIGINT},
+    {"QUIT", SIGQUIT},
+    {"ILL", SIGILL},
+    {"TRAP", SIGTRAP},
+    {"ABRT", SIGABRT},
+    {"BUS", SIGBUS},
+    {"FPE", SIGFPE},
+    {"KILL", SIGKILL},
+    {"USR1", SIGUSR1},
+    {"SEGV", SIGSEGV},
+    {"USR2", SIGUSR2},
+    {"PIPE", SIGPIPE},
+    {"ALRM", SIGALRM},
+    {"TERM", SIGTERM},
+    {"CHLD", SIGCHLD},
+    {"CONT", SIGCONT},
+    {"STOP", SIGSTOP},
+    {"TSTP", SIGTSTP},
+    {"TTIN", SIGTTIN},
+    {"TTOU", SIGTTOU},
+    {"URG", SIGURG},
+    {"XCPU", SIGXCPU},
+    {"XFSZ", SIGXFSZ},
+    {"VTALRM", SIGVTALRM},
+    {"PROF", SIGPROF},
+    {"WINCH", SIGWINCH},
+    {"IO", SIGIO},
+    {"PWR", SIGPWR},
+    {"SYS", SIGSYS},
 #ifdef SIGSTKFLT
     {"STKFLT", SIGSTKFLT},
 #endif
-    {"IOT", SIGABRT},      {"CLD", SIGCHLD},  {"POLL", SIGIO},
+    {"IOT", SIGABRT},
+    {"CLD", SIGCHLD},
+    {"POLL", SIGIO},
+    {"32", 32},
+    {"33", 33},
+    {"34", 34},
 };
 
 /* Text and not arithmetic, so that format can return what nobody frees. */
@@ -81,10 +107,14 @@ int lv_signame_parse(const char *name) {
   return parse_realtime(bare);
 }
 
-const char *lv_signame_format(int signum) {
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (names[i].signum == signum) return names[i].name;
-  if (signum < SIGRTMIN || signum > SIGRTMAX) return NULL;
+static const char *format_realtime(int signum) {
   size_t offset = (size_t)(signum - SIGRTMIN);
   return offset < sizeof realtime / sizeof *realtime ? realtime[offset] : NULL;
+}
+
+const char *lv_signame_format(int signum) {
+  if (signum >= SIGRTMIN && signum <= SIGRTMAX) return format_realtime(signum);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (names[i].signum == signum) return names[i].name;
+  return NULL;
 }

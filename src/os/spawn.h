@@ -69,12 +69,19 @@ typedef struct {
 int lv_spawner_new(lv_spawner **out, bool use_pidfd);
 void lv_spawner_free(lv_spawner *sp); /* NULL is fine */
 
-/* For tests: from now on behave as where the kernel lacks these. */
+/* Those who ignore a signal later than lv_spawner_new must say so, or children
+ * may ignore it, too. To ask each time would take 12 µs. */
+void lv_spawner_note_ignored(lv_spawner *sp, int signum);
+
+/* For tests: from now on behave as where these are lacking. */
 enum {
   LV_LACKS_PIDFD = 1,
   LV_LACKS_SHARED_MEMORY = 2, /* clone copies our memory, as under valgrind */
   LV_LACKS_INTO_CGROUP = 4,
-  LV_LACKS_CLOSE_RANGE = 8
+  LV_LACKS_CLOSE_RANGE = 8,
+  LV_LACKS_CLONE3 = 16,
+  LV_LACKS_UNSHARE = 32, /* or close_range(2) does it badly */
+  LV_LACKS_ROOM = 64     /* no kernel: many descriptors are open, all high */
 };
 void lv_spawner_pretend(lv_spawner *sp, unsigned lacks);
 

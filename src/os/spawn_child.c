@@ -40,6 +40,7 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* the same on every machine */
 #endif
+#define UNSHARE 2U /* CLOSE_RANGE_UNSHARE */
 
 /* A kernel's sigset_t has one bit for each of 64 signals; glibc's is larger,
  * and its functions spare the two signals that glibc keeps for itself. */
@@ -54,14 +55,31 @@ CHILD int check(long result) {
   return result == -1 ? -errno : (int)result;
 }
 
+/* A copy of the low descriptors, which are few, instead of all of ours, and of
+ * none that the child would only close again. Before all else: until here a
+ * descriptor that it closed or replaced would be ours. */
+CHILD int unshare_fds(lv_spawn_job *job) {
+  if (!job->share_fds) return 0;
+  int rc = check(syscall(SYS_close_range, job->own_fds, ~0U, UNSHARE));
+  job->cannot_unshare = rc < 0;
+  return rc;
+}
+
+CHILD int probe(lv_spawn_job *job) {
+  if (job->probe_fd < 0) return 0;
+  long from = (long)job->own_fds;
+  job->probed = check(syscall(SYS_fcntl, job->probe_fd, (long)F_DUPFD, from));
+  return -ECANCELED;
+}
+
 /* The kernel would reset caught signals at execve, but they must not be caught
  * from when they are unblocked; and ignored ones would stay ignored. */
 CHILD int reset_signals(lv_spawn_job *job) {
-  (void)job;
-  /* All zero is SIG_DFL, no flags, empty mask, however the fields lie. */
-  const unsigned long action[8] = {0};
+  /* All zero is SIG_DFL, no flags, empty mask, however the fields lie. Static,
+   * or the compiler may call memset, and that be a sanitizer's. */
+  static const unsigned long action[8];
   for (int signum = 1; signum <= KERNEL_SIGNALS; signum++) {
-    if (signum == SIGKILL || signum == SIGSTOP) continue;
+    if ((job->reset >> (signum - 1) & 1) == 0) continue;
     int rc = check(
         syscall(SYS_rt_sigaction, signum, action, NULL, (long)KERNEL_SIGSET));
     if (rc < 0) return rc;
@@ -129,10 +147,9 @@ CHILD int copy_aside(const lv_spawn_job *job, int fd) {
 /* Sources that stand where a target must go are moved, which makes any
  * permutation a list of plain dup3 calls. */
 CHILD int clear_targets(lv_spawn_job *job) {
-  const lv_fd_map *map = job->opts->fds;
   for (size_t i = 0; i < job->opts->nfds; i++) {
-    int fd = map[i].source;
-    if (fd == map[i].target || !is_target(job, fd)) continue;
+    int fd = job->sources[i];
+    if (fd == job->opts->fds[i].target || !is_target(job, fd)) continue;
     job->sources[i] = copy_aside(job, fd);
     if (job->sources[i] < 0) return job->sources[i];
   }
@@ -359,6 +376,8 @@ static const struct {
   const char *op;
   int (*run)(lv_spawn_job *job); /* 0 or more, or -errno */
 } steps[] = {
+    {"fds", unshare_fds},
+    {"fds", probe},
     {"clone", reset_signals},
     {"setsid", start_session},
     {"setpgid", join_group},

@@ -28,8 +28,12 @@ static const struct {
     {"memory is copied", LV_LACKS_SHARED_MEMORY},
     {"no pidfds", LV_LACKS_PIDFD},
     {"no close_range", LV_LACKS_CLOSE_RANGE},
+    {"no clone3", LV_LACKS_CLONE3},
+    {"many descriptors", LV_LACKS_ROOM},
+    {"many descriptors, no unshare", LV_LACKS_ROOM | LV_LACKS_UNSHARE},
     {"none of these", LV_LACKS_PIDFD | LV_LACKS_SHARED_MEMORY |
-                          LV_LACKS_INTO_CGROUP | LV_LACKS_CLOSE_RANGE},
+                          LV_LACKS_INTO_CGROUP | LV_LACKS_CLOSE_RANGE |
+                          LV_LACKS_CLONE3},
 };
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 

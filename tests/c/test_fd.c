@@ -273,6 +273,44 @@ static void a_pipe_can_be_widened(void) {
   is_int(lv_fd_pipe_size(-1), -EBADF, "of nothing");
 }
 
+static void a_full_pipe_is_told_from_either_end(void) {
+  int ends[2];
+  is_int(lv_fd_pipe(ends), 0, "opens");
+  ok(!lv_fd_pipe_is_full(ends[0]) && !lv_fd_pipe_is_full(ends[1]), "empty");
+  lv_fd_set_nonblocking(ends[1], true);
+  while (write(ends[1], dir, 1) == 1) {
+  }
+  ok(lv_fd_pipe_is_full(ends[0]) && lv_fd_pipe_is_full(ends[1]), "full");
+  close_both(ends);
+  ok(!lv_fd_pipe_is_full(-1), "nothing is not full");
+}
+
+/* In a process of its own, without its 0, 1 and 2. */
+static bool fills_what_is_closed(void) {
+  char c = 0;
+  int before = dup(STDERR_FILENO);
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    close(fd);
+  lv_fd_fill_standard();
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (!lv_fd_is_open(fd) || lv_fd_is_inherited(fd)) return false;
+  if (read(0, &c, 1) != -1 || errno != EBADF) return false;
+  if (write(1, &c, 1) != -1 || errno != EBADF) return false;
+  dup2(before, 1);
+  lv_fd_fill_standard();
+  return lv_fd_is_inherited(1) && lv_fd_is_inherited(before) &&
+         !lv_fd_is_inherited(2) && !lv_fd_is_inherited(999);
+}
+
+static void stand_ins_are_of_no_use_and_not_inherited(void) {
+  fflush(stdout);
+  pid_t pid = fork();
+  int status = -1;
+  if (pid == 0) _exit(fills_what_is_closed() ? 0 : 1);
+  waitpid(pid, &status, 0);
+  is_int(status, 0, "for 0, 1 and 2");
+}
+
 int main(void) {
   const char *tmp = getenv("TMPDIR");
   snprintf(dir, sizeof dir, "%s/test_fd.XXXXXX", tmp == NULL ? "/tmp" : tmp);
@@ -292,6 +330,8 @@ int main(void) {
   run(an_interrupted_read_is_tried_again);
   run(splice_moves_between_pipes_and_never_waits);
   run(a_pipe_can_be_widened);
+  run(a_full_pipe_is_told_from_either_end);
+  run(stand_ins_are_of_no_use_and_not_inherited);
   rmdir(dir);
   return tap_done();
 }

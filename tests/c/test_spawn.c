@@ -19,6 +19,15 @@
 
 static char *const true_argv[] = {(char[]){"/bin/true"}, NULL};
 
+static volatile sig_atomic_t intruders, handled;
+static pid_t owner;
+
+static void on_usr1(int signum) {
+  (void)signum;
+  handled = 1;
+  if (syscall(SYS_getpid) != owner) intruders = 1;
+}
+
 /* -- Programs -------------------------------------------------------------- */
 
 static void runs_a_program_with_its_arguments(void) {
@@ -63,16 +72,38 @@ static void starts_with_default_signals_and_none_blocked(void) {
   sigprocmask(SIG_BLOCK, &some, &before);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
+  signal(SIGRTMIN, on_usr1);
+  lv_spawner_note_ignored(spawner, SIGPIPE);
+  lv_spawner_note_ignored(spawner, SIGHUP);
   is_int(show(&opts, "/proc/self/status"), 0, "starts");
   is_str(status_of("SigBlk"), "0000000000000000", "blocks none");
   is_str(status_of("SigIgn"), "0000000000000000", "ignores none");
   is_str(status_of("SigCgt"), "0000000000000000", "catches none");
   signal(SIGPIPE, SIG_DFL);
   signal(SIGHUP, SIG_DFL);
+  signal(SIGRTMIN, SIG_DFL);
   sigprocmask(SIG_SETMASK, &before, &after);
   ok(sigismember(&after, SIGUSR1) && sigismember(&after, SIGRTMAX) &&
          !sigismember(&after, SIGTERM),
      "our mask is as it was");
+}
+
+static bool resets_what_was_ignored_before(void) {
+  lv_spawn_opts opts = LV_SPAWN_OPTS_INIT;
+  const unsigned long ignore[8] = {(unsigned long)SIG_IGN};
+  for (int signum = 1; signum <= 64; signum++)
+    if (signum != SIGCHLD) /* or we could not wait for it */
+      syscall(SYS_rt_sigaction, signum, ignore, NULL, 8L);
+  return lv_spawner_new(&spawner, true) == 0 &&
+         show(&opts, "/proc/self/status") == 0 &&
+         strcmp(status_of("SigIgn"), "0000000000000000") == 0;
+}
+
+static void finds_out_what_is_ignored(void) {
+  if (on_valgrind())
+    tap_skip("valgrind needs some signals for itself");
+  else
+    ok(apart(resets_what_was_ignored_before), "all signals, when it is made");
 }
 
 static void make_file(const char *name, const char *text, mode_t mode) {
@@ -177,7 +208,7 @@ static void maps_descriptors_in_any_order(void) {
 }
 
 static const char list_numbers[] =
-    "for n in 0 1 2 3 4 5 6 7 8 9 40 41 42 43 100 101; do"
+    "for n in 0 1 2 3 4 5 6 7 8 9 40 41 42 43 45 100 101; do"
     " test -e /proc/self/fd/$n && printf '%s ' $n; done";
 
 static void list_open_numbers(lv_spawn_opts *opts) {
@@ -186,12 +217,12 @@ static void list_open_numbers(lv_spawn_opts *opts) {
 
 static void closes_every_other_descriptor(void) {
   lv_spawn_opts opts = LV_SPAWN_OPTS_INIT;
-  static const int extra[] = {5, 40, 41, 42, 100, 101};
+  static const int extra[] = {45, 40, 41, 42, 100, 101};
   for (size_t i = 0; i < 6; i++) {
     make_fd(extra[i]);
     fcntl(extra[i], F_SETFD, 0);
   }
-  const lv_fd_map fds[] = {{41, 100}, {6, 5}};
+  const lv_fd_map fds[] = {{41, 100}, {6, 45}};
   opts.fds = fds;
   opts.nfds = 2;
   list_open_numbers(&opts);
@@ -243,6 +274,38 @@ static void a_source_that_is_not_open_is_reported(void) {
   is_str(spawned.op, "fds", "it is the descriptors that failed");
   close(BASE);
   close(BASE + 1);
+}
+
+enum { MANY = 300 };
+
+static void open_many(int fds[MANY]) {
+  for (int i = 0; i < MANY; i++)
+    fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);
+}
+
+static bool are_open(const int fds[MANY]) {
+  for (int i = 0; i < MANY; i++)
+    if (fcntl(fds[i], F_GETFD) != FD_CLOEXEC) return false;
+  return true;
+}
+
+/* A program that opens as many descriptors as it may must find all numbers
+ * free, and what it closes and opens be its own. */
+static void many_descriptors_of_ours_are_no_concern_of_the_child(void) {
+  lv_spawn_opts opts = LV_SPAWN_OPTS_INIT;
+  int fds[MANY];
+  open_many(fds);
+  for (int round = 0; round < 3; round++) {
+    is_int(sh(&opts, "for i in 3 4 5 6 7 8 9; do eval \"exec $i</dev/null\";"
+                     " done; echo /proc/self/fd/* | wc -w"),
+           0, "starts");
+    is_str(output, "9", "its own and no more");
+    is_int(sh(&opts, "exec 4<&- 5<&- 70<&- 71<&- 200<&-; echo done"), 0,
+           "starts");
+    ok(are_open(fds), "ours are open as before");
+  }
+  for (int i = 0; i < MANY; i++)
+    lv_fd_close(&fds[i]);
 }
 
 /* -- What is left ---------------------------------------------------------- */
@@ -355,15 +418,6 @@ static void closes_the_others_without_listing_them(void) {
 
 /* -- Disturbances ---------------------------------------------------------- */
 
-static volatile sig_atomic_t intruders, handled;
-static pid_t owner;
-
-static void on_usr1(int signum) {
-  (void)signum;
-  handled = 1;
-  if (syscall(SYS_getpid) != owner) intruders = 1;
-}
-
 static pid_t start_storm(void) {
   pid_t pid = fork();
   if (pid != 0) return pid;
@@ -449,8 +503,13 @@ static bool enter_sandbox(void) {
          prctl(PR_SET_SECCOMP, (long)SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+/* Before it is entered, all of them are in use. */
 static bool spawns_in_a_sandbox(void) {
   lv_spawn_opts opts = LV_SPAWN_OPTS_INIT;
+  lv_spawner_pretend(spawner, LV_LACKS_ROOM);
+  for (int i = 0; i < 2; i++)
+    list_open_numbers(&opts);
+  if (strcmp(output, "1 ") != 0) return false;
   make_fd(5);
   fcntl(5, F_SETFD, 0);
   if (!enter_sandbox()) return false;
@@ -471,6 +530,7 @@ static void run_on_each_kernel(void) {
   run(closes_every_other_descriptor);
   run(works_without_standard_descriptors_of_our_own);
   run(a_source_that_is_not_open_is_reported);
+  run(many_descriptors_of_ours_are_no_concern_of_the_child);
   run(many_spawns_leave_nothing);
   run(failed_spawns_leave_nothing);
 }
@@ -482,6 +542,7 @@ int main(void) {
   run(makes_no_pipe_once_memory_is_seen_to_be_shared);
   run(running_out_of_descriptors_is_reported);
   run(closes_the_others_without_listing_them);
+  run(finds_out_what_is_ignored);
   run(no_handler_of_ours_runs_in_the_child);
   run(threads_with_their_own_spawners_do_not_meet);
   run(spawns_where_newer_system_calls_are_refused);

@@ -35,6 +35,7 @@ local function shift_arg(n)
   for i = 0, #old do arg[i - n] = old[i] end
 end
 
+-- All calls down to the script's are tail calls: so we are in no traceback.
 local function run_chunk(chunk, message)
   if not chunk then fail(message) end
   return chunk(table.unpack(arg))
@@ -42,7 +43,7 @@ end
 
 local function run_script(path)
   shift_arg(1)
-  run_chunk(loadfile(path ~= "-" and path or nil))
+  return run_chunk(loadfile(path ~= "-" and path or nil))
 end
 
 local words = {}
@@ -50,7 +51,7 @@ local words = {}
 words["-e"] = function(code)
   if not code then wrong "-e needs a piece of Lua" end
   shift_arg(2)
-  run_chunk(load(code, "=(command line)"))
+  return run_chunk(load(code, "=(command line)"))
 end
 
 words["-i"] = function()

@@ -1,21 +1,35 @@
---- Process: a child as scripts see it.
+--- A child, as `process.spawn` returns it.
 -- @module luvisor.process
 -- @type Process
+-- @tfield integer pid
+-- @tfield {string,...} argv
+-- @tfield string name what it is called in messages
+-- @tfield ?Writer stdin those that are pipes
+-- @tfield ?Reader stdout
+-- @tfield ?Reader stderr
+-- @tfield table fds by number: a Reader or a Writer
+-- @tfield ?Duplex tty with `pty`: Reader and Writer in one, and
+-- `tty:resize(rows, cols)`
+-- @tfield ?Status status nil while it runs
+-- @tfield ?integer returncode 0 to 255, or -N if signal N ended it; nil while
+-- it runs
 
 local core = require "luvisor.core.process"
 local errors = require "luvisor.error"
-local options = require "luvisor.process.options"
+local lines = require "luvisor.process.lines"
 local statuses = require "luvisor.process.status"
 local stopping = require "luvisor.process.stop"
 local stream = require "luvisor.stream"
 local task = require "luvisor.task"
+local unread = require "luvisor.process.unread"
 
 local M = {}
 
 local Process = { __name = "luvisor.Process" }
 
 -- Handles of children that are neither waited for nor detached, with how each
--- is to be stopped when the script ends. (The Process itself may be collected.)
+-- is to be stopped when the script ends. (The Process itself may be collected,
+-- but for one whose own stop function wants it: {fn, process}.)
 local live = {}
 
 local fields = {
@@ -40,46 +54,9 @@ function Process.__tostring(p)
     p.status and tostring(p.status) or "running")
 end
 
--- A child that waits until somebody reads it, while we wait for it to end,
--- never ends: say so. The pipe must be as full at two looks.
-local Watcher = {}
-Watcher.__index = Watcher
-
-function Watcher:look(p)
-  for _, name in ipairs { "stdout", "stderr" } do
-    local r = p[name]
-    local n, size, busy
-    if r and not self.warned[name] then n, size, busy = r:_unread_bytes() end
-    local full = n and not busy and size - n < 4096
-    if full and self.seen[name] == n then
-      self.warned[name] = true
-      io.stderr:write(("luvisor: warning: %s (pid %d) waits until its %s is "
-        .. "read: the pipe is full (read it, or use communicate)\n")
-        :format(p.name, p.pid, name))
-    end
-    self.seen[name] = full and n
-  end
-end
-
-local function has_unread_pipe(p)
-  return p._waits_unread and (p.stdout or p.stderr)
-end
-
-local function wait_watching(p)
-  local watcher = setmetatable({ seen = {}, warned = {} }, Watcher)
-  local pause = 0.5
-  while not task.move_on(pause, p._handle.wait, p._handle) do
-    if not p._handle:is_running() then return end
-    watcher:look(p)
-    if not watcher.seen.stdout and not watcher.seen.stderr then
-      pause = math.min(pause * 2, 10)
-    end
-  end
-end
-
 local function wait(p)
-  if has_unread_pipe(p) then
-    wait_watching(p)
+  if p._waits_unread and (p.stdout or p.stderr) then
+    unread.wait(p)
   else
     p._handle:wait()
   end
@@ -93,19 +70,17 @@ end
 -- @treturn Status ok, code, signal, core, returncode, rusage, duration
 -- @raise Timeout: the process goes on
 function Process:wait(timeout)
-  if self._handle:is_running() then
-    if timeout then
-      local ok = task.move_on(timeout, wait, self)
-      if not ok and self._handle:is_running() then
-        errors.raise {
-          kind = "Timeout", seconds = timeout, argv = self.argv,
-          message = ("%s (pid %d) still runs after %g s"):format(self.name,
-            self.pid, timeout),
-        }
-      end
-    else
-      wait(self)
+  if timeout and self._handle:is_running() then
+    local ok = task.move_on(timeout, wait, self)
+    if not ok and self._handle:is_running() then
+      errors.raise {
+        kind = "Timeout", seconds = timeout, argv = self.argv,
+        message = ("%s (pid %d) still runs after %g s"):format(self.name,
+          self.pid, timeout),
+      }
     end
+  elseif self._handle:is_running() then
+    wait(self)
   end
   live[self._handle] = nil
   return self.status
@@ -122,10 +97,10 @@ function Process:send_signal(sig, whom)
       tostring(whom))
   end
   if not self._handle:signal(sig, whom == "group") then
+    local how = self.status and ": " .. tostring(self.status) or ""
     errors.raise {
       kind = "NoProcess", op = "signal", argv = self.argv,
-      message = ("%s (pid %d) has ended: %s"):format(self.name, self.pid,
-        tostring(self.status)),
+      message = ("%s (pid %d) has ended%s"):format(self.name, self.pid, how),
     }
   end
 end
@@ -142,6 +117,15 @@ function Process:kill()
   self:send_signal "KILL"
 end
 
+-- What the call says, over what spawn was told.
+local function how_to_stop(default, opts)
+  if not opts then return default end
+  stopping.check("stop", opts)
+  if type(default) ~= "table" then default = {} end
+  return { signal = opts.signal or default.signal,
+           grace = opts.grace or default.grace }
+end
+
 --- End the process and its group: the signal to all, after the grace KILL to
 -- those that are left. Waits until it is reaped; a cancellation does not end
 -- that. Idempotent. A process that leads no group gets the signals alone.
@@ -150,11 +134,7 @@ end
 -- option `stop` of spawn
 -- @treturn Status
 function Process:stop(opts)
-  if opts then
-    errors.check_options("stop", opts,
-      { signal = "string|integer", grace = "seconds" })
-  end
-  stopping.stop(self._handle, opts or self._stop, self)
+  stopping.stop(self._handle, how_to_stop(self._stop, opts), self)
   live[self._handle] = nil
   return self.status
 end
@@ -167,14 +147,18 @@ function Process:detach()
   live[self._handle] = nil
 end
 
+local function close_streams(p)
+  for _, s in pairs { p.stdin, p.stdout, p.stderr, p.tty } do s:close() end
+  for _, s in pairs(p.fds) do s:close() end
+end
+
 --- Stop it if it runs, and close its streams. Twice is harmless.
 -- @function Process:close
 function Process:close()
+  local _ <close> = setmetatable({}, {
+    __close = function() close_streams(self) end,
+  })
   if not self._detached then self:stop() end
-  for _, s in pairs { self.stdin, self.stdout, self.stderr, self.tty } do
-    s:close()
-  end
-  for _, s in pairs(self.fds) do s:close() end
 end
 
 function Process:__close()
@@ -192,69 +176,47 @@ function Process:__gc()
     self.pid, self._where))
 end
 
--- The lines of whichever stream has one; waits when neither has.
-local function lines_of(sources)
-  local at = 0
-  return function()
-    while #sources > 0 do
-      for _ = 1, #sources do
-        at = at % #sources + 1
-        local source = sources[at]
-        local line, ended = source.reader:_line_now()
-        if line then
-          at = at - 1 -- its next lines first, as they were written
-          return source.name, line
-        end
-        if ended then
-          table.remove(sources, at)
-          at = 0
-          break
-        end
-      end
-      local first, second = sources[1], sources[2]
-      if second and at ~= 0 then
-        first.reader:_either(second.reader)
-      elseif at ~= 0 then
-        local line = first.reader:readline()
-        if line then return first.name, line end
-        sources[1] = nil
-      end
-    end
-    return nil
+--- The streams that carry its output, as {name =, reader =}.
+-- What a terminal shows is its stdout.
+-- @local
+function M.sources(p)
+  local sources = {}
+  for _, name in ipairs { "stdout", "stderr" } do
+    local reader = p[name]
+    if not reader and name == "stdout" then reader = p.tty and p.tty._reader end
+    if reader then sources[#sources + 1] = { name = name, reader = reader } end
   end
+  return sources
 end
 
 --- Iterate over the lines of stdout and stderr as they come.
 -- @function Process:lines
 -- @treturn function iterator of "stdout" or "stderr", and the line
--- @usage for source, line in p:lines() do print(source, line) end
+-- @usage
+-- local p <close> = process.spawn { "ls", "/", stdout = "pipe" }
+-- for source, line in p:lines() do print(source, line) end
 function Process:lines()
-  local sources = {}
-  for _, name in ipairs { "stdout", "stderr" } do
-    if self[name] then
-      sources[#sources + 1] = { name = name, reader = self[name] }
-    end
-  end
+  local sources = M.sources(self)
   if #sources == 0 then
     errors.usage("lines: neither stdout nor stderr of %s is a pipe", self.name)
   end
   self._waits_unread = false
-  return lines_of(sources)
+  return lines.iterate(sources)
 end
+
+local OWN <const> = debug.getinfo(1, "S").source:match("^(.*/)process/")
 
 -- Where the script called spawn: the first frame that is not luvisor's.
 local function caller()
   for level = 3, 12 do
     local info = debug.getinfo(level, "Sl")
     if not info then break end
-    if info.currentline > 0 and not info.short_src:find("^luvisor/") then
+    if info.currentline > 0 and info.source:sub(1, #OWN) ~= OWN then
       return ("%s:%d"):format(info.short_src, info.currentline)
     end
   end
   return "?"
 end
-
-local Terminal = { __name = "luvisor.Terminal" }
 
 local function make_terminal(streams)
   if not streams.tty_reader then return nil end
@@ -266,30 +228,23 @@ local function make_terminal(streams)
   return tty
 end
 
-M.Terminal = Terminal
-
-local function basename(path)
-  return path:match("[^/]+$") or path
-end
-
 --- Start a process from checked options.
+-- @local
 function M.start(opts)
+  stopping.check("spawn: stop", opts.stop)
   local handle, streams = core._spawn(opts)
-  local argv = table.move(opts, 1, #opts, 1, {})
+  local stop = opts.stop
+  live[handle] = stop or true
   local p = setmetatable({
-    _handle = handle, _stop = opts.stop, _where = caller(),
-    _waits_unread = true,
-    pid = handle:pid(), argv = argv,
-    name = opts.name or basename(tostring(opts[1])),
+    _handle = handle, _stop = stop, _where = caller(), _waits_unread = true,
+    pid = handle:pid(), argv = table.move(opts, 1, #opts, 1, {}),
+    name = opts.name or tostring(opts[1]):match("[^/]+$") or opts[1],
     tty = make_terminal(streams),
     stdin = streams[0], stdout = streams[1], stderr = streams[2],
     fds = streams,
   }, Process)
   streams[0], streams[1], streams[2] = nil, nil, nil
-  if opts.max_line then
-    for _, s in pairs { p.stdout, p.stderr } do s.max_line = opts.max_line end
-  end
-  live[handle] = opts.stop or {}
+  if type(stop) == "function" then live[handle] = { stop, p } end
   return p
 end
 
@@ -299,30 +254,42 @@ function Adopted.__index(p, key)
   return Adopted[key] or (fields[key] and fields[key](p))
 end
 
-for _, name in ipairs { "wait", "send_signal", "terminate", "kill" } do
+for _, name in ipairs { "wait", "send_signal", "terminate", "kill",
+                        "__tostring" } do
   Adopted[name] = Process[name]
 end
 
---- Watch a process that we did not start.
-function M.adopt(pid)
-  local name = "process " .. pid
-  return setmetatable({ _handle = core._adopt(pid), pid = pid, name = name },
-    Adopted)
+--- Let go of it: it is not ours to stop.
+-- @function Adopted:close
+function Adopted:close()
+  self._handle:close()
 end
 
-function M.is_process(value)
-  return getmetatable(value) == Process
+Adopted.__close = Adopted.close
+
+--- Watch a process that we did not start.
+-- @local
+function M.adopt(pid)
+  return setmetatable({ _handle = core._adopt(pid), pid = pid,
+                        name = "process " .. pid }, Adopted)
 end
 
 M.Process = Process
-M.options = options
+
+local function stop_left(handle, how)
+  if how == true then
+    stopping.stop(handle)
+  elseif how[2] then
+    stopping.stop(handle, how[1], how[2])
+  else
+    stopping.stop(handle, how)
+  end
+end
 
 -- What the script leaves running is stopped, all at once.
 task.at_exit(function()
   task.nursery(function(n)
-    for handle, how in pairs(live) do
-      n:spawn(stopping.stop, handle, type(how) == "table" and how or nil)
-    end
+    for handle, how in pairs(live) do n:spawn(stop_left, handle, how) end
   end)
 end)
 

@@ -32,6 +32,10 @@ local function result_of(pl, fields)
   return fields
 end
 
+local function wait_for_all(pl)
+  for _, p in ipairs(pl.stages) do p:wait() end
+end
+
 --- Wait for all stages to end.
 -- @function Pipeline:wait
 -- @tparam[opt] number timeout seconds
@@ -39,11 +43,23 @@ end
 -- no failure
 -- @raise Timeout: the stages go on
 function Pipeline:wait(timeout)
-  local function all()
-    for _, p in ipairs(self.stages) do p:wait() end
-  end
-  if timeout then task.timeout(timeout, all) else all() end
+  communicate.timed(self, timeout, wait_for_all, self)
   return result_of(self, {})
+end
+
+-- Is a pipe of any stage held by others after its end?
+local function exchange_all(pl, input, opts)
+  local held = false
+  task.nursery(function(n)
+    for i, p in ipairs(pl.stages) do
+      n:spawn(function()
+        local own_input = nil
+        if i == 1 then own_input = input end
+        held = communicate.exchange(p, own_input, opts) or held
+      end)
+    end
+  end)
+  return held
 end
 
 --- Feed the first stage, read what the last one (and every stage's stderr, if
@@ -51,26 +67,23 @@ end
 -- @function Pipeline:communicate
 -- @param[opt] input as Process:communicate's
 -- @tparam[opt] table opts as Process:communicate's
--- @treturn table ok, stages, stdout, stderr (of all stages, in their order)
+-- @treturn table ok, stages, stdout, stderr (of all stages, in their order),
+-- truncated, pipe_held
+-- @raise Timeout, LimitOverrun: the stages and what was read are left to the
+-- next call
 function Pipeline:communicate(input, opts)
   opts = errors.check_options("communicate", opts or {}, options.communicate)
-  local function all()
-    task.nursery(function(n)
-      for i, p in ipairs(self.stages) do
-        n:spawn(communicate.exchange, p, i == 1 and input or nil, opts)
-      end
-    end)
+  local held = communicate.timed(self, opts.timeout, exchange_all, self, input,
+    opts)
+  local fields, errs = { truncated = false, pipe_held = held }, {}
+  for _, p in ipairs(self.stages) do
+    local result = communicate.take(p, held)
+    fields.stdout = result.stdout
+    errs[#errs + 1] = result.stderr
+    fields.truncated = fields.truncated or result.truncated
   end
-  if opts.timeout then task.timeout(opts.timeout, all) else all() end
-  local errs = {}
-  for i, p in ipairs(self.stages) do
-    p:wait()
-    errs[i] = p.stderr and p.stderr:_take()
-  end
-  return result_of(self, {
-    stdout = self.stdout and self.stdout:_take(),
-    stderr = #errs > 0 and table.concat(errs) or nil,
-  })
+  fields.stderr = #errs > 0 and table.concat(errs) or nil
+  return result_of(self, fields)
 end
 
 --- Stop all stages, side by side.
@@ -87,8 +100,9 @@ end
 --- Stop it if it runs, and close the streams.
 -- @function Pipeline:close
 function Pipeline:close()
-  self:stop()
-  for _, p in ipairs(self.stages) do p:close() end
+  task.shield(task.nursery, function(n)
+    for _, p in ipairs(self.stages) do n:spawn(p.close, p) end
+  end)
 end
 
 Pipeline.__close = Pipeline.close
@@ -99,28 +113,42 @@ local spec = {
   stderr = "string|table|integer|userdata",
 }
 
--- If a later stage cannot be started, the earlier ones are ended.
-local Unwind = {}
-
-function Unwind.__close(pl, err)
-  if err ~= nil then Pipeline.close(pl) end
+local function refuse(where, stage, name)
+  if stage[name] ~= nil then
+    errors.usage("%s: %s is joined to its neighbour", where, name)
+  end
 end
 
-local function stage_options(opts, i, n, before)
+local function stage_options(opts, i)
+  local where = ("process.pipeline: stage %d"):format(i)
   local stage = {}
   for name, value in pairs(opts[i]) do stage[name] = value end
   if stage.stderr == nil then stage.stderr = opts.stderr end
   if i == 1 then
     if stage.stdin == nil then stage.stdin = opts.stdin end
   else
-    stage.stdin = before.stdout
+    refuse(where, stage, "stdin")
   end
-  if i == n then
+  if i == #opts then
     if stage.stdout == nil then stage.stdout = opts.stdout end
   else
+    refuse(where, stage, "stdout")
     stage.stdout = "pipe"
   end
-  return stage
+  return options.check_spawn(where, stage)
+end
+
+-- The pipe between two stages is the kernel's alone from here on.
+local function start_all(pl, stages)
+  for i, opts in ipairs(stages) do
+    local before = pl.stages[i - 1]
+    if before then opts.stdin = before.stdout end
+    pl.stages[i] = handles.start(opts)
+    if before then
+      before.stdout:close()
+      before.stdout = nil
+    end
+  end
 end
 
 --- Start commands, each one's stdout joined to the next one's stdin in the
@@ -137,21 +165,16 @@ end
 function M.pipeline(opts)
   errors.check_options("process.pipeline", opts, spec)
   if #opts == 0 then errors.usage("process.pipeline: there are no commands") end
-  local pl = setmetatable({ stages = {} }, Pipeline)
-  local unwind <close> = setmetatable({ stages = pl.stages }, Unwind)
-  for i = 1, #opts do
-    local before = pl.stages[i - 1]
-    local stage = stage_options(opts, i, #opts, before)
-    local where = ("process.pipeline: stage %d"):format(i)
-    pl.stages[i] = handles.start(options.check_spawn(where, stage))
-    if before then
-      before.stdout:close()
-      before.stdout = nil
-    end
+  local stages = {}
+  for i = 1, #opts do stages[i] = stage_options(opts, i) end
+  local pl = setmetatable({ stages = {}, name = "a pipeline" }, Pipeline)
+  local ok, err = pcall(start_all, pl, stages)
+  if not ok then
+    pl:close()
+    error(err, 0)
   end
-  pl.stdin = pl.stages[1].stdin
-  pl.stdout = pl.stages[#opts].stdout
-  pl.stderr = pl.stages[#opts].stderr
+  local first, last = pl.stages[1], pl.stages[#stages]
+  pl.stdin, pl.stdout, pl.stderr = first.stdin, last.stdout, last.stderr
   return pl
 end
 

@@ -6,6 +6,7 @@
 -- @local
 
 local errors = require "luvisor.error"
+local handles = require "luvisor.process.handle"
 local task = require "luvisor.task"
 
 local M = {}
@@ -21,36 +22,61 @@ local function call(protocol, name, ...)
   if callback then callback(...) end
 end
 
-local function watch_pipe(p, protocol, fd, reader)
-  local ok, err = pcall(function()
-    for data in reader:chunks() do
-      call(protocol, "pipe_data_received", p, fd, data)
-    end
-  end)
-  local closed = not ok and errors.is_error(err) and err:is "Closed"
-  if not ok and not closed and not errors.is_error(err) then error(err, 0) end
-  call(protocol, "pipe_connection_lost", p, fd, not closed and err or nil)
+-- What a read ends with: data, nothing at the end, or nothing and the error. A
+-- stream that the script has closed is at its end.
+local function read(next_chunk)
+  local ok, data = pcall(next_chunk)
+  if ok then return data end
+  if not errors.is_error(data) then error(data, 0) end
+  return nil, not data:is "Closed" and data or nil
 end
+
+local function watch_pipe(p, protocol, fd, reader)
+  local next_chunk = reader:chunks()
+  local data, err = read(next_chunk)
+  while data do
+    call(protocol, "pipe_data_received", p, fd, data)
+    data, err = read(next_chunk)
+  end
+  call(protocol, "pipe_connection_lost", p, fd, err)
+end
+
+local numbers = { stdout = 1, stderr = 2 }
 
 local function watch(p, protocol)
   task.nursery(function(n)
-    if p.stdout then n:spawn(watch_pipe, p, protocol, 1, p.stdout) end
-    if p.stderr then n:spawn(watch_pipe, p, protocol, 2, p.stderr) end
+    for _, source in ipairs(handles.sources(p)) do
+      local fd = numbers[source.name]
+      n:spawn(watch_pipe, p, protocol, fd, source.reader)
+    end
     for fd, s in pairs(p.fds) do
-      if s.read then n:spawn(watch_pipe, p, protocol, fd, s) end
+      if s.chunks then n:spawn(watch_pipe, p, protocol, fd, s) end
     end
     p:wait()
     call(protocol, "process_exited", p)
+    if p.stdin then
+      p.stdin:close()
+      call(protocol, "pipe_connection_lost", p, 0)
+    end
   end)
   call(protocol, "connection_lost", p)
 end
 
---- Call the protocol's functions for what the process does, in a task of the
--- nearest nursery.
-function M.attach(p, protocol)
+--- Check the callbacks.
+-- @raise UsageError
+function M.check(protocol)
   errors.check_options("process.spawn: protocol", protocol, spec)
+end
+
+--- Call the protocol's functions for what the process does, in a task of the
+-- nearest nursery. An error of connection_made is raised here.
+function M.attach(p, protocol)
   p._waits_unread = false
-  call(protocol, "connection_made", p)
+  local ok, err = pcall(call, protocol, "connection_made", p)
+  if not ok then
+    p:close()
+    error(err, 0)
+  end
   task.spawn(watch, p, protocol)
 end
 

@@ -26,39 +26,62 @@ local function with_defaults(opts)
   return full
 end
 
--- On the way out by an error: end the group, keep the output.
+-- End the group, and read what it has left in the pipes.
+local function stop(p, max)
+  if p._handle:is_running() then
+    p:stop()
+  else
+    stopping.stop_rest(p._handle, p._stop)
+  end
+  communicate.collect(p, LEFTOVER_TIME, max)
+end
+
+local function add_output(err, p, max)
+  for _, source in ipairs(handles.sources(p)) do
+    local text = source.reader:_take()
+    if max and #text > max then
+      text = text:sub(1, max)
+      err.truncated = true
+    end
+    err[source.name] = text
+  end
+end
+
+-- On the way out: by an error, end the group and keep the output. Nobody is
+-- left who could be told of input that was not read.
 local Guard = {}
 
 function Guard.__close(guard, err)
-  local p = guard.process
-  if err == nil or guard.done then return end
-  task.shield(p.stop, p)
-  if type(err) == "table" then
-    err.argv = err.argv or p.argv
-    err.stdout = err.stdout or p.stdout and p.stdout:_take()
-    err.stderr = err.stderr or p.stderr and p.stderr:_take()
-    err.status = err.status or p.status
+  local p, max = guard.process, guard.max_output
+  if not guard.done then
+    local ok, failure = pcall(task.shield, stop, p, max)
+    local is_mine = errors.is_error(err)
+      and (err.argv == nil or err.argv == p.argv)
+    if is_mine then
+      err.argv, err.status = p.argv, p.status
+      add_output(err, p, max)
+    end
+    if not ok and not p.status then error(failure, 0) end
   end
+  if p.stdin then p.stdin:abort() end
   p:close()
 end
 
-local function finish_streams(p)
-  for _, r in pairs { p.stdout, p.stderr } do r:_finish() end
-end
+local forever <const> = math.huge
 
 -- The process has ended, somebody of its own still holds a pipe.
 local leftover = {
-  kill = function(p)
+  kill = function(p, max)
     p._handle:signal("KILL", true)
-    task.move_on(LEFTOVER_TIME, finish_streams, p)
+    communicate.collect(p, LEFTOVER_TIME, max)
   end,
-  wait = finish_streams,
+  wait = function(p, max) communicate.collect(p, forever, max) end,
   leave = function() end,
 }
 
 local function exchange(p, opts)
   local held = communicate.exchange(p, opts.input, opts)
-  if held then leftover[opts.leftover or "kill"](p) end
+  if held then leftover[opts.leftover or "kill"](p, opts.max_output) end
   return held
 end
 
@@ -66,7 +89,7 @@ local function is_allowed(check, result)
   if check == false or result.ok then return true end
   if type(check) ~= "table" then return false end
   for _, code in ipairs(check) do
-    if code == result.code then return true end
+    if code == result.returncode then return true end
   end
   return false
 end
@@ -74,28 +97,20 @@ end
 local function raise_exit(result, p)
   errors.raise(errors.exit {
     argv = result.argv, status = p.status, stdout = result.stdout,
-    stderr = result.stderr, code = nil, name = p.name,
+    stderr = result.stderr, name = p.name,
   })
-end
-
-local function timed(p, opts)
-  if not opts.timeout then return exchange(p, opts) end
-  local ok, held = task.move_on(opts.timeout, exchange, p, opts)
-  if ok then return held end
-  errors.raise {
-    kind = "Timeout", argv = p.argv, seconds = opts.timeout,
-    message = ("%s timed out after %g s"):format(p.name, opts.timeout),
-  }
 end
 
 local function run(where, opts)
   opts = with_defaults(options.check_run(where, opts))
+  if opts.protocol then errors.usage("%s: protocol is for spawn", where) end
   local p = handles.start(opts)
   local hold <close> = stopping.hold(p._handle)
-  local guard <close> = setmetatable({ process = p }, Guard)
-  local result = communicate.take(p, timed(p, opts))
+  local guard <close> = setmetatable({ process = p,
+                                       max_output = opts.max_output }, Guard)
+  local held = communicate.timed(p, opts.timeout, exchange, p, opts)
+  local result = communicate.take(p, held)
   guard.done = true
-  p:close()
   if not is_allowed(opts.check, result) then raise_exit(result, p) end
   return result
 end
@@ -103,11 +118,12 @@ end
 --- Run a command to its end, with its output.
 -- @function run
 -- @tparam table opts those of spawn (stdin "null", stdout and stderr "pipe"),
--- input, timeout, check (true, false or a list of allowed codes), max_output,
--- linger (1), leftover ("kill", "wait", "leave")
+-- input, timeout, check (true, false or a list of codes that are allowed
+-- besides 0; -15 is a death by signal 15), max_output, linger (1), leftover
+-- ("kill", "wait", "leave")
 -- @treturn Result
 -- @raise SpawnError, ExitError, Timeout, LimitOverrun; each with argv, stdout,
--- stderr, status
+-- stderr, status; truncated where more than max_output was cut off
 -- @usage local r = process.run { "ls", "-l", timeout = 5 }
 -- print(r.stdout, r.duration)
 function M.run(opts)
@@ -116,13 +132,16 @@ end
 
 --- Run a command; what it wrote to stdout, less one final newline.
 -- @function capture
--- @tparam table opts as run's
+-- @tparam table opts as run's; stdout is captured
 -- @treturn string
 -- @raise as run
 -- @usage local kernel = process.capture { "uname", "-r" }
 function M.capture(opts)
-  local result = run("process.capture", opts)
-  return ((result.stdout or ""):gsub("\n$", ""))
+  if type(opts) == "table" and (opts.stdout or "pipe") ~= "pipe" then
+    errors.usage "process.capture: stdout is captured, it can go nowhere else"
+  end
+  local out = run("process.capture", opts).stdout
+  return out:byte(-1) == 10 and out:sub(1, -2) or out
 end
 
 return M
