@@ -181,7 +181,8 @@ end
 
 -- nil would be no limit at all: probably a name misspelt.
 local function check_limit(where, seconds)
-  if type(seconds) ~= "number" or not (seconds >= 0) then
+  local is_limit = type(seconds) == "number" and seconds >= 0
+  if not is_limit then
     errors.usage("%s: the limit must be a number of seconds, got %s", where,
       tostring(seconds))
   end

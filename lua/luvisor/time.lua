@@ -32,8 +32,9 @@ M.sleep = task.sleep
 --   if beat == 3 then break end
 -- end
 function M.every(seconds)
-  local is_number = type(seconds) == "number"
-  if not is_number or not (seconds > 0 and seconds < math.huge) then
+  local is_period = type(seconds) == "number" and seconds > 0
+    and seconds < math.huge
+  if not is_period then
     errors.usage("every: the period must be a positive number of seconds, "
       .. "got %s", tostring(seconds))
   end

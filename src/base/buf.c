@@ -7,16 +7,36 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { FIRST = 512, KEEP = 1 << 20 };
+enum {
+  FIRST = 512,
+  KEEP = 1 << 20,
+  HUGE = 4 << 20,
+  HEADER = 16, /* malloc's, before a block */
+  PAGE = 4096
+};
+
+/* The first touch of a big block is dear: a page at a time, it takes as long as
+ * reading the bytes. Only a hint, and only for a mapping of its own, whole: in
+ * two parts it could not grow by mremap(2) any more. */
+static void ask_for_huge_pages(const lv_buf *b) {
+  uintptr_t from = (uintptr_t)b->data - HEADER;
+  uintptr_t to = (uintptr_t)b->data + malloc_usable_size(b->data);
+  if (from % PAGE == 0 && to % PAGE == 0)
+    madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
 
 static void move_to_front(lv_buf *b) {
   size_t size = lv_buf_size(b);
-  if (b->head > 0) memmove(b->data, lv_buf_bytes(b), size);
-  b->head = 0;
-  b->tail = size;
+  if (b->head != LV_BUF_FRONT && size > 0)
+    memmove(b->data + LV_BUF_FRONT, lv_buf_bytes(b), size);
+  b->head = LV_BUF_FRONT;
+  b->tail = LV_BUF_FRONT + size;
 }
 
 /* Always at least twice as much: bytes are moved only when as many as they are
@@ -25,18 +45,20 @@ static int grow(lv_buf *b, size_t n) {
   size_t size = lv_buf_size(b);
   if (n > (size_t)-1 / 4 - size) return -ENOMEM;
   size_t cap = b->cap ? 2 * b->cap : FIRST;
-  while (cap < size + n)
+  while (cap < LV_BUF_FRONT + size + n)
     cap *= 2;
-  move_to_front(b);
+  if (b->head > LV_BUF_FRONT) move_to_front(b);
   char *data = realloc(b->data, cap);
   if (data == NULL) return -ENOMEM;
   b->data = data;
   b->cap = cap;
+  if (cap >= HUGE) ask_for_huge_pages(b);
+  move_to_front(b);
   return 0;
 }
 
 void lv_buf_compact(lv_buf *b) {
-  if (lv_buf_size(b) <= b->head) move_to_front(b);
+  if (b->head > LV_BUF_FRONT && lv_buf_size(b) <= b->head) move_to_front(b);
 }
 
 int lv_buf_reserve(lv_buf *b, size_t n) {
@@ -70,13 +92,28 @@ int lv_buf_prepend(lv_buf *b, const void *bytes, size_t n) {
 
 void lv_buf_consume(lv_buf *b, size_t n) {
   assert(n <= lv_buf_size(b));
+  if (n == 0) return;
   b->head += n;
   if (b->head < b->tail) return;
-  b->head = b->tail = 0;
+  b->head = b->tail = LV_BUF_FRONT;
   if (b->cap > KEEP) lv_buf_fini(b);
 }
 
 void lv_buf_fini(lv_buf *b) {
   free(b->data);
   *b = (lv_buf){0};
+}
+
+char *lv_buf_detach(lv_buf *b, size_t front, size_t behind) {
+  size_t size = lv_buf_size(b);
+  if (front + size + behind > b->cap) {
+    int rc = lv_buf_reserve(b, front + behind);
+    if (rc < 0) return NULL;
+  }
+  if (b->head != front) memmove(b->data + front, lv_buf_bytes(b), size);
+  b->head = front;
+  b->tail = front + size;
+  char *block = realloc(b->data, front + size + behind);
+  if (block) *b = (lv_buf){0};
+  return block;
 }

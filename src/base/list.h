@@ -14,7 +14,7 @@ typedef struct lv_list {
 } lv_list;
 
 /* The struct of `type` whose `member` is *ptr. */
-#define LV_OF(ptr, type, member)                                               \
+#define LV_OF(ptr, type, member) \
   ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void lv_list_init(lv_list *l) {

@@ -48,9 +48,23 @@ int lv_raise(lua_State *L, const char *kind, const char *fmt, ...) {
   return lua_error(L);
 }
 
+/* Push "file:line: " of the innermost call that stands in the script: our own
+ * Lua between it and here only passes on what the script said. */
+static void push_where(lua_State *L) {
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0 || strncmp(ar.source, "@luvisor/", 9) == 0)
+      continue;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
 /* Wrong use is the caller's mistake: the message says where the call is. */
 int lv_usage(lua_State *L, const char *fmt, ...) {
-  luaL_where(L, 1);
+  push_where(L);
   va_list args;
   va_start(args, fmt);
   lua_pushvfstring(L, fmt, args);

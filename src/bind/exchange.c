@@ -95,6 +95,7 @@ static void end(exchange *x) {
   for (int i = 0; i < x->n; i++) {
     const source *s = &x->sources[i];
     lv_reader *r = s->box->r;
+    if (r == NULL) continue; /* closed after we were woken */
     s->box->task = NULL;
     r->fn = s->fn;
     r->arg = s->arg;
@@ -120,13 +121,19 @@ static int push_result(lua_State *L, exchange *x) {
   return 2;
 }
 
+static bool is_closed(const exchange *x) {
+  for (int i = 0; i < x->n; i++)
+    if (x->sources[i].box->r == NULL) return true;
+  return false;
+}
+
 static int exchange_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   exchange *x = lua_touserdata(L, -1);
   (void)status, (void)ctx;
   end(x);
   if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
-  if (t->status < 0)
+  if (t->status < 0 || is_closed(x))
     return lv_raise(L, "Closed", "a stream was closed meanwhile");
   return push_result(L, x);
 }

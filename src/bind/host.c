@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -154,7 +155,7 @@ static bool resolve_deadlock(lv_host *host, lv_scope *s) {
   lua_State *L = host->L;
   lv_push_dump(L, host);
   const char *dump = lua_tostring(L, -1);
-  bool again = host->deadlocked || s == NULL;
+  bool again = host->deadlocked || s == NULL || s->effective;
   host->deadlocked = true;
   if (again) {
     fprintf(stderr, "luvisor: deadlock during the cleanup\n%s", dump);
@@ -187,10 +188,10 @@ static bool turn(lv_host *host, lv_scope *s) {
     if (host->want_dump) print_dump(host);
     bool ready = !lv_list_is_empty(&host->ready);
     if (*ntasks == 0) break;
-    if (!ready && !something_may_come(host) && !resolve_deadlock(host, s))
+    if (ready || something_may_come(host))
+      uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    else if (!resolve_deadlock(host, s))
       return false;
-    ready = !lv_list_is_empty(&host->ready);
-    uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
   }
   return true;
 }
@@ -326,6 +327,13 @@ static void set_arg(lua_State *L, int argc, char **argv) {
   lua_setglobal(L, "arg");
 }
 
+/* LUVISOR_GC=N, for tests: see stress.h. */
+static void stress(lv_host *host, lua_State *L) {
+  const char *every = getenv("LUVISOR_GC");
+  unsigned long n = every ? strtoul(every, NULL, 10) : 0;
+  if (n > 0 && n < UINT_MAX) lv_stress_start(L, &host->stress, (unsigned)n);
+}
+
 /* Stack: host, argc, argv */
 static int set_up(lua_State *L) {
   luaL_openlibs(L);
@@ -348,9 +356,10 @@ static int set_up(lua_State *L) {
 }
 
 static int open_lua(lv_host *host, int argc, char **argv) {
-  lua_State *L = luaL_newstate();
+  lua_State *L = lv_alloc_newstate(&host->alloc);
   if (L == NULL) return -ENOMEM;
   lv_slot_set(L, NULL, false);
+  stress(host, L);
   host->L = L;
   lua_pushcfunction(L, set_up);
   lua_pushlightuserdata(L, host);

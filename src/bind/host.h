@@ -3,7 +3,9 @@
 #define LV_BIND_HOST_H
 
 #include "base/list.h"
+#include "bind/alloc.h"
 #include "bind/scope.h"
+#include "bind/stress.h"
 #include "core/runtime.h"
 
 #include <lua.h>
@@ -14,6 +16,7 @@ enum { LV_NO_CODE = -1 };
 
 struct lv_host {
   lua_State *L; /* the main thread; no task runs on it */
+  lv_alloc alloc;
   lv_rt rt;
   lv_list ready; /* lv_task.link, in the order of their waking */
   lv_list tasks; /* lv_task.all: those not ended */
@@ -27,6 +30,7 @@ struct lv_host {
   int user_signals[LV_NSIG]; /* … by signal */
   int exit_code; /* of os.exit or a signal; LV_NO_CODE: of how it ended */
   int errors;    /* that nobody caught, printed so far */
+  lv_stress stress; /* with LUVISOR_GC */
   bool want_dump; /* QUIT came */
   bool deadlocked;
 };

@@ -32,8 +32,7 @@ static size_t find_between(const char *text, size_t from, size_t to,
   size_t end = 0;
   for (int i = 0; i < s->n; i++) {
     size_t upto = end > 0 ? end : to;
-    const char *at =
-        memmem(text + from, upto - from, s->bytes[i], s->sizes[i]);
+    const char *at = memmem(text + from, upto - from, s->bytes[i], s->sizes[i]);
     if (at == NULL) continue;
     size_t this_end = (size_t)(at - text) + s->sizes[i];
     if (end == this_end && s->sizes[i] > *sep_size) continue;

@@ -4,6 +4,7 @@
  * Those Writers may have bytes queued when the script prints: then what is
  * printed is queued behind them. In the other direction a Writer flushes C's
  * buffer before it writes. In all else the functions are Lua's. */
+#include "bind/error.h"
 #include "bind/stream.h"
 
 #include <errno.h>
@@ -68,8 +69,9 @@ static int l_print(lua_State *L) {
   const char *line = lua_tolstring(L, -1, &size);
   sink s = sink_of(L, stdout);
   emit(&s, line, size);
-  if (s.w == NULL) fflush(stdout);
-  return 0;
+  if (s.w == NULL && fflush(stdout) != 0) s.ok = false;
+  if (s.ok) return 0;
+  return lv_raise_os(L, -errno, "write", "standard output");
 }
 
 /* Stack: what to write from `arg` on, the file on top → the file | nil, error */
@@ -107,8 +109,7 @@ static int l_io_write(lua_State *L) {
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_call(L, 0, 1);
   luaL_Stream *f = luaL_checkudata(L, -1, LUA_FILEHANDLE);
-  if (f->closef == NULL)
-    return luaL_error(L, "default output file is closed");
+  if (f->closef == NULL) return luaL_error(L, "default output file is closed");
   return write_all(L, f->f, 1);
 }
 

@@ -10,6 +10,7 @@
 
 #include "bind/error.h"
 #include "bind/host.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -19,6 +20,8 @@
 static const char METATABLE[] = "luvisor.Reader";
 
 typedef lv_reader_box box;
+
+enum { IN_PLACE_FROM = 1 << 20 }; /* bytes that are dear to copy */
 
 lv_reader_box *lv_to_reader(lua_State *L, int arg) {
   return luaL_testudata(L, arg, METATABLE);
@@ -84,7 +87,24 @@ void lv_reader_box_check_failed(lua_State *L, const box *b) {
   if (b->r->error < 0) lv_raise_os(L, b->r->error, "read", NULL);
 }
 
+/* All that is buffered, made the string itself; false: it must be copied. */
+static bool push_in_place(lua_State *L, box *b) {
+  lv_alloc *alloc = &lv_host_of(L)->alloc;
+  lv_buf *buf = &b->r->buf;
+  size_t n = lv_buf_size(buf);
+  if (alloc->header == 0) return false;
+  char *block = lv_buf_detach(buf, alloc->header, 1);
+  if (block == NULL) return false;
+  lv_alloc_push_block(L, alloc, block, n);
+  b->scanned = 0;
+  lv_reader_consume(b->r, 0);
+  return true;
+}
+
 void lv_reader_box_take(lua_State *L, box *b, size_t n, size_t cut) {
+  if (n >= IN_PLACE_FROM && cut == 0 && n == lv_buf_size(&b->r->buf) &&
+      push_in_place(L, b))
+    return;
   lua_pushlstring(L, n > 0 ? lv_buf_bytes(&b->r->buf) : "", n - cut);
   if (n == 0) return;
   b->scanned = 0;
@@ -328,6 +348,24 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
+/* ---- for other modules and for tests ---- */
+
+/* r:_take() -> string: what is buffered. */
+static int l_take(lua_State *L) {
+  box *b = lv_check_reader(L, 1);
+  lv_reader_box_take(L, b, lv_reader_box_size(b), 0);
+  return 1;
+}
+
+/* r:_in_kernel() -> integer | nil: bytes that wait in the pipe; nil after the
+ * end. */
+static int l_in_kernel(lua_State *L) {
+  const box *b = lv_check_reader(L, 1);
+  if (b->r->io.fd < 0) return 0;
+  lua_pushinteger(L, lv_fd_unread(b->r->io.fd));
+  return 1;
+}
+
 /* ---- closing ---- */
 
 void lv_reader_box_close(box *b) {
@@ -363,7 +401,7 @@ static int l_gc(lua_State *L) {
 
 lv_reader_box *lv_push_reader_box(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 0);
-  *b = (box){.max_line = LV_MAX_LINE, .most = SIZE_MAX};
+  *b = (box){.max_line = LV_MAX_LINE};
   luaL_setmetatable(L, METATABLE);
   return b;
 }
@@ -390,10 +428,8 @@ void lv_make_reader_class(lua_State *L) {
                                      {"buffered", l_buffered},
                                      {"fileno", l_fileno},
                                      {"close", l_close},
-                                     {"_collect", lv_l_collect},
-                                     {"_finish", lv_l_finish},
-                                     {"_take", lv_l_take},
-                                     {"_unread_bytes", lv_l_unread_bytes},
+                                     {"_take", l_take},
+                                     {"_in_kernel", l_in_kernel},
                                      {"_line_now", lv_l_line_now},
                                      {"_either", lv_l_either},
                                      {NULL, NULL}};

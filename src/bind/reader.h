@@ -1,5 +1,5 @@
 /* bind/reader.h — What the files share that make up Reader: reader.c (bytes),
- * lines.c (separators), collect.c (for process), copy.c. */
+ * lines.c (separators), copy.c. */
 #ifndef LV_BIND_READER_H
 #define LV_BIND_READER_H
 
@@ -42,12 +42,6 @@ int lv_l_lines(lua_State *L);
 int lv_l_readuntil(lua_State *L);
 int lv_l_line_now(lua_State *L);
 int lv_l_either(lua_State *L);
-
-/* collect.c */
-int lv_l_collect(lua_State *L);
-int lv_l_finish(lua_State *L);
-int lv_l_take(lua_State *L);
-int lv_l_unread_bytes(lua_State *L);
 
 /* copy.c */
 int lv_l_copy_to(lua_State *L);

@@ -14,8 +14,8 @@
 #include <limits.h>
 
 /* A few calls of Lua's errors.check_options, for options read in C. */
-void lv_check_option(lua_State *L, int arg, const char *where,
-                     const char *name, const char *type) {
+void lv_check_option(lua_State *L, int arg, const char *where, const char *name,
+                     const char *type) {
   if (lua_isnoneornil(L, arg)) return;
   arg = lua_absindex(L, arg);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

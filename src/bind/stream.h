@@ -18,7 +18,6 @@ typedef struct {
   lv_task *task;  /* that reads now, or NULL */
   size_t scanned; /* bytes of the buffer known to hold no separator */
   size_t max_line;
-  size_t most; /* what communicate may collect */
 } lv_reader_box;
 
 typedef struct {
@@ -43,8 +42,8 @@ lv_writer_box *lv_check_writer(lua_State *L, int arg);
 
 /* The table of options at arg, or nothing, has no key but `name`, and that is
  * of this type (luvisor.options); else raises UsageError. */
-void lv_check_option(lua_State *L, int arg, const char *where,
-                     const char *name, const char *type);
+void lv_check_option(lua_State *L, int arg, const char *where, const char *name,
+                     const char *type);
 
 void lv_make_reader_class(lua_State *L);
 void lv_make_writer_class(lua_State *L);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <stdint.h>
+#include <string.h>
 
 static const char METATABLE[] = "luvisor.Writer";
 
@@ -109,10 +110,28 @@ static void check_text(lua_State *L, int arg, const char *where) {
              luaL_typename(L, arg));
 }
 
+/* Short strings are gathered, so that what one call writes is one write(2). */
+typedef struct {
+  size_t n;
+  char bytes[8192];
+} gathered;
+
+static void put_gathered(lua_State *L, box *b, gathered *g) {
+  int rc = g->n > 0 ? lv_writer_put(b->w, g->bytes, g->n) : 0;
+  g->n = 0;
+  if (rc < 0) raise_failed(L, b, rc);
+}
+
 /* Queue argument `arg`; raises what writing fails with. */
-static void put(lua_State *L, box *b, int arg) {
+static void put(lua_State *L, box *b, int arg, gathered *g) {
   size_t n;
   const char *s = lua_tolstring(L, arg, &n);
+  if (n > sizeof g->bytes - g->n) put_gathered(L, b, g);
+  if (n <= sizeof g->bytes) {
+    memcpy(g->bytes + g->n, s, n);
+    g->n += n;
+    return;
+  }
   int rc = n < LEND_FROM ? lv_writer_put(b->w, s, n) : lend(L, b, arg, s, n);
   if (rc < 0) raise_failed(L, b, rc);
 }
@@ -143,8 +162,11 @@ static int l_write(lua_State *L) {
   int n = lua_gettop(L);
   for (int i = 2; i <= n; i++)
     check_text(L, i, "write");
+  gathered g;
+  g.n = 0;
   for (int i = 2; i <= n; i++)
-    put(L, b, i);
+    put(L, b, i, &g);
+  put_gathered(L, b, &g);
   return after_put(L, b);
 }
 
@@ -163,11 +185,14 @@ static int l_writelines(lua_State *L) {
     check_text(L, 3, "writelines");
     lua_settop(L, 2);
   }
+  gathered g;
+  g.n = 0;
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, 2, i);
-    put(L, b, 3);
+    put(L, b, 3, &g);
     lua_settop(L, 2);
   }
+  put_gathered(L, b, &g);
   return after_put(L, b);
 }
 

@@ -15,7 +15,7 @@ struct lv_filejob {
   uv_loop_t *loop;
   int fd;
   bool writing;
-  size_t most; /* to read */
+  size_t most;      /* to read */
   lv_filejob_fn fn; /* NULL: abandoned */
   void *arg;
   lv_buf bytes;
@@ -59,7 +59,7 @@ static void on_done(uv_fs_t *req) {
 static int submit(lv_filejob *job) {
   lv_buf *b = &job->bytes;
   if (!job->writing) {
-    uv_buf_t room = uv_buf_init(b->data, (unsigned)job->most);
+    uv_buf_t room = uv_buf_init(b->data + b->tail, (unsigned)job->most);
     return uv_fs_read(job->loop, &job->req, job->fd, &room, 1, -1, on_done);
   }
   size_t n = lv_buf_size(b) < PIECE ? lv_buf_size(b) : PIECE;

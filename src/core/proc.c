@@ -4,7 +4,10 @@
  * reaping if somebody may still signal the group, because a group has no pidfd:
  * its number is safe only while the leader's zombie holds it. Without pidfds,
  * SIGCHLD makes us ask after each child by its own number; never after any, for
- * children may be others' business too. */
+ * children may be others' business too.
+ *
+ * The second INT kills all from a signal handler (lv_sigs_on_last): it is held
+ * back wherever the list changes, or a number is known that is not in it. */
 #include "core/proc.h"
 
 #include "os/fd.h"
@@ -72,13 +75,16 @@ static void look(lv_proc *p) {
 
 static void on_pidfd(void *arg, int events) {
   (void)events;
+  lv_sigs_hold();
   look(arg);
+  lv_sigs_release();
 }
 
 /* Nothing that is called here takes another process out of the list. */
 static void on_sigchld(void *arg, int signum, unsigned times) {
   lv_rt *rt = arg;
   (void)signum, (void)times;
+  lv_sigs_hold();
   for (lv_list *at = rt->procs.next, *next; at != &rt->procs; at = next) {
     next = at->next;
     lv_proc *p = LV_OF(at, lv_proc, link);
@@ -87,6 +93,7 @@ static void on_sigchld(void *arg, int signum, unsigned times) {
       p->stop_fn(p, p->stop_arg);
     if (p->pidfd < 0) look(p);
   }
+  lv_sigs_release();
 }
 
 void lv_proc_tell_stops(lv_proc *p, lv_proc_fn fn, void *arg) {
@@ -149,8 +156,8 @@ static int spawn(lv_rt *rt, const lv_spawn_opts *opts, lv_spawned *child) {
   return lv_spawn(rt->spawner, &with, child);
 }
 
-int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
-                  const char **op) {
+static int start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
+                 const char **op) {
   lv_proc *p = make(rt);
   *op = "spawn";
   if (p == NULL) return -ENOMEM;
@@ -171,6 +178,14 @@ int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
   return 0;
 }
 
+int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
+                  const char **op) {
+  lv_sigs_hold();
+  int rc = start(out, rt, opts, op);
+  lv_sigs_release();
+  return rc;
+}
+
 static lv_proc *find(lv_rt *rt, pid_t pid) {
   for (lv_list *at = rt->procs.next; at != &rt->procs; at = at->next) {
     lv_proc *p = LV_OF(at, lv_proc, link);
@@ -179,10 +194,7 @@ static lv_proc *find(lv_rt *rt, pid_t pid) {
   return NULL;
 }
 
-/* If it is a child that we have started, that one must not be reaped before
- * both have seen how it ended. */
-int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
-  if (!rt->pidfds) return -ENOSYS;
+static int adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   lv_proc *same = find(rt, pid);
   int fd = lv_pidfd_open(pid);
   if (fd < 0) return fd;
@@ -207,6 +219,16 @@ int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   return 0;
 }
 
+/* If it is a child that we have started, that one must not be reaped before
+ * both have seen how it ended. */
+int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
+  if (!rt->pidfds) return -ENOSYS;
+  lv_sigs_hold();
+  int rc = adopt(out, rt, pid);
+  lv_sigs_release();
+  return rc;
+}
+
 int lv_proc_signal(lv_proc *p, int signum) {
   if (p->ended) return -ESRCH;
   return lv_child_signal(p->pid, p->pidfd, signum);
@@ -226,9 +248,11 @@ void lv_proc_release(lv_proc *p) {
   assert(p->holds > 0);
   if (--p->holds > 0 || !p->ended || p->reaped) return;
   lv_exit ignored;
-  if (p->ours) lv_child_reap(p->pid, p->pidfd, &ignored);
+  lv_sigs_hold();
+  if (p->ours && !p->same) lv_child_reap(p->pid, p->pidfd, &ignored);
   leave(p);
   free_if_done(p);
+  lv_sigs_release();
 }
 
 /* A stranger is its parent's to reap. */
@@ -236,11 +260,13 @@ void lv_proc_disown(lv_proc *p) {
   p->owned = false;
   p->fn = NULL;
   lv_proc_tell_stops(p, NULL, NULL);
+  lv_sigs_hold();
   if (!p->reaped && (!p->ours || p->same)) {
     stop_watching(p);
     leave(p);
   }
   free_if_done(p);
+  lv_sigs_release();
 }
 
 void lv_procs_kill(lv_rt *rt) {

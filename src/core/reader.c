@@ -20,6 +20,10 @@ enum {
   LOUD = 32 * 1024   /* bytes after which a read in bulk gets all its room */
 };
 
+static size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 /* How many bytes to read now. Once full it waits until half is taken: no call
  * for every line. Who needs one byte more than the limit looks for something
  * in the text, and that may be far: as much again. */
@@ -31,7 +35,7 @@ static size_t wanted(const lv_reader *r) {
     n = r->limit - size;
   if (needed && r->need - size > n) n = r->need - size;
   if (n == 1 && size >= r->limit) n = size;
-  return n < MOST ? n : MOST;
+  return least(n, r->bulk ? TURN : MOST);
 }
 
 void lv_reader_stop(lv_reader *r) {
@@ -55,10 +59,6 @@ static void end(lv_reader *r, ssize_t result) {
   else
     r->error = (int)result;
   lv_reader_stop(r);
-}
-
-static size_t least(size_t a, size_t b) {
-  return a < b ? a : b;
 }
 
 /* Bytes read, at most n; 0 at the end, or -errno. */

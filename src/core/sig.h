@@ -45,9 +45,9 @@ void lv_sub_del(lv_sigs *s, lv_sub *sub, int signum);
 int lv_sigs_ignore(lv_sigs *s, int signum, bool on);
 
 /* For a program that does not come back to its loop: the second arrival of
- * signals that end it calls fn from the handler itself, on the loop's thread.
- * It must do only what a signal handler may (signal-safety(7)), and not
- * return. */
+ * signals that end it, or five seconds after the first, calls fn from the
+ * handler itself, on the loop's thread. It must do only what a signal handler
+ * may (signal-safety(7)), and not return. */
 typedef void (*lv_last_fn)(void *arg, int signum);
 void lv_sigs_on_last(lv_last_fn fn, void *arg);
 void lv_sigs_set_ending(int signum, bool on);

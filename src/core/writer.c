@@ -92,16 +92,20 @@ static int start_job(lv_writer *w) {
   return rc;
 }
 
-/* Watch as long as something waits. */
+static bool wants_watch(const lv_writer *w) {
+  return lv_writer_pending(w) > 0 || w->room_wanted > 0;
+}
+
+/* Watch when something waits. The watch stays until it has found nothing to do
+ * once: whoever writes much soon writes again. */
 static int update(lv_writer *w) {
-  if (w->io.fd < 0) return 0;
-  bool watch = lv_writer_pending(w) > 0 || w->room_wanted > 0;
-  if (w->watch == NULL && watch && w->io.mode != LV_IO_FILE) {
+  if (w->io.fd < 0 || !wants_watch(w)) return 0;
+  if (w->watch == NULL && w->io.mode != LV_IO_FILE) {
     int rc = open_watch(w);
     if (rc < 0) return rc;
   }
   if (w->io.mode == LV_IO_FILE) return start_job(w);
-  return w->watch ? lv_watch_set(w->watch, watch ? UV_WRITABLE : 0) : 0;
+  return lv_watch_set(w->watch, UV_WRITABLE);
 }
 
 static void free_if_done(lv_writer *w) {
@@ -124,7 +128,10 @@ static void settle_state(lv_writer *w, ssize_t error) {
 static void on_writable(void *arg, int events) {
   lv_writer *w = arg;
   (void)events;
-  settle_state(w, push(w));
+  if (wants_watch(w))
+    settle_state(w, push(w));
+  else
+    lv_watch_set(w->watch, 0);
 }
 
 /* The memory serves again. */

@@ -81,11 +81,11 @@ static void too_much_is_refused_and_changes_nothing(void) {
 static void a_big_block_is_freed_when_it_is_empty_a_small_one_kept(void) {
   lv_buf b = {0};
   is_int(lv_buf_reserve(&b, 4 << 20), 0, "4 MiB");
-  b.tail = 4 << 20;
+  b.tail += 4 << 20;
   lv_buf_consume(&b, 4 << 20);
   is_int((long long)b.cap, 0, "is freed");
   is_int(lv_buf_reserve(&b, 256 << 10), 0, "256 KiB");
-  b.tail = 256 << 10;
+  b.tail += 256 << 10;
   lv_buf_consume(&b, 256 << 10);
   ok(b.cap >= 256 << 10, "is kept");
   lv_buf_fini(&b);

@@ -22,8 +22,8 @@ end)
 
 tap.test("without a message it is made of the other fields", function()
   tap.is(tostring(errors.new { kind = "OSError", op = "open", code = "EACCES",
-                               subject = "/root/x" }),
-         'open "/root/x": EACCES')
+                               subject = "/etc/x" }),
+         'open "/etc/x": EACCES')
   tap.is(tostring(errors.new { kind = "Closed" }), "Closed")
 end)
 

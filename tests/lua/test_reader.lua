@@ -21,7 +21,7 @@ local function feed(pieces, fn)
   local reading = task.spawn(fn, r)
   for _, piece in ipairs(pieces) do
     w:write(piece)
-    while reading.state ~= "done" and r:_unread_bytes() > 0 do
+    while reading.state ~= "done" and r:_in_kernel() > 0 do
       task.sleep(0.0005)
     end
   end
@@ -198,8 +198,8 @@ local reads = {
   readline = function(r) return r:readline() end,
   readuntil = function(r) return r:readuntil(";") end,
   peek = function(r) return r:peek(1) end,
-  lines = function(r) for line in r:lines() do return line end end,
-  chunks = function(r) for bytes in r:chunks() do return bytes end end,
+  lines = function(r) return r:lines()() end,
+  chunks = function(r) return r:chunks()() end,
 }
 
 tap.test("of two tasks that read one stream the second is told Busy", function()

@@ -141,6 +141,28 @@ tap.test("sockets are never made non-blocking", function()
   end)
 end)
 
+-- The other side of a terminal cannot be opened anew: it is used with care.
+tap.test("what cannot be reopened is polled, and stays blocking", function()
+  local p = process.spawn {
+    "sh", "-c", [[stty raw -echo; echo ready >&3
+      head -c 100000 | tr -d "\n" | wc -c >&3; echo a line; echo more]],
+    pty = true, fds = { [3] = "pipe" },
+  }
+  tap.is(p.fds[3]:readline(), "ready")
+  local child = process.spawn {
+    LUVISOR, "-e", PRELUDE .. [[
+      local reading = task.spawn(function() return stream.stdin:readline() end)
+      stream.stdout:write(("x"):rep(49999), "\n", ("y"):rep(49999), "\n")
+      stream.stdout:drain()
+      io.stderr:write(flags(), "\n", reading:join(), "\n")
+    ]], stdin = p.tty, stdout = p.tty, stderr = "pipe",
+  }
+  tap.is(p.fds[3]:readline():match("%d+"), "99998")
+  tap.is(child.stderr:read(), BLOCKING .. "a line\n")
+  tap.ok(child:wait().ok)
+  p:close()
+end)
+
 tap.test("/dev/null can be read and written", function()
   local p = process.run(script(PRELUDE .. [[
     print(stream.stdin:readline(), stream.stdin:read(), stream.stdin:at_eof())
@@ -220,7 +242,7 @@ end
 tap.test("print, io.write and stream.stdout keep their order in a full pipe",
   function()
     local p = process.spawn(script(IN_TURN, { stdout = "pipe" }))
-    tap.eventually(function() return p.stdout:_unread_bytes() > 60000 end)
+    tap.eventually(function() return p.stdout:_in_kernel() > 60000 end)
     tap.ok(p.stdout:read() == in_turn())
     p:wait()
   end)
@@ -243,7 +265,7 @@ tap.test("and behind what a cancelled write has queued", function()
     stream.stdout:write("s\n")
     print(setmetatable({}, { __tostring = function() return "t" end }))
   ]], { stdout = "pipe" }))
-  tap.eventually(function() return p.stdout:_unread_bytes() == 65536 end)
+  tap.eventually(function() return p.stdout:_in_kernel() == 65536 end)
   tap.is(p.stdout:read():sub(300001), "p\t1\t1.0\tnil\nw 1 1.5\nf\ns\nt\n")
   p:wait()
 end)
@@ -255,7 +277,7 @@ tap.test("and stderr keeps its own", function()
     task.move_on(0.01, stream.stderr.write, stream.stderr, ("x"):rep(300000))
     io.stderr:write("after\n")
   ]], { stderr = "pipe", stdout = "null" }))
-  tap.eventually(function() return p.stderr:_unread_bytes() == 65536 end)
+  tap.eventually(function() return p.stderr:_in_kernel() == 65536 end)
   tap.is(p.stderr:read():sub(300001), "after\n")
   p:wait()
 end)
@@ -316,7 +338,7 @@ tap.test("what is written to stdout is flushed at exit, whoever reads it",
           ("x"):rep(500000))
       ]] .. ending
       local p = process.spawn(script(text, { stdout = "pipe" }))
-      tap.eventually(function() return p.stdout:_unread_bytes() == 65536 end)
+      tap.eventually(function() return p.stdout:_in_kernel() == 65536 end)
       tap.is(#p.stdout:read(), 500000, ending)
       tap.ok(p:wait().ok)
       with_file(function(name)

@@ -214,7 +214,7 @@ tap.test("what cannot be called is refused where it is given", function()
     tap.throws(function() spawn(nil) end, "UsageError")
     tap.throws(function() spawn {} end, "expected a function")
   end
-  tap.throws(function() spawn() end)
+  tap.throws(function() task.spawn() end, "UsageError")
   tap.throws(function() task.timeout(1) end, "expected a function")
   tap.throws(function() task.gather(print, 1) end,
     "gather: argument 2 must be a function or a task, got number")

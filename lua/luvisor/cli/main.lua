@@ -4,6 +4,7 @@
 
 local core_os = require "luvisor.core.os"
 local errors = require "luvisor.error"
+local task = require "luvisor.core.task"
 
 local HELP <const> = [[
 Usage: luvisor SCRIPT [ARGS…]   run a Lua script (a word with a slash, or .lua)
@@ -30,20 +31,21 @@ end
 
 -- arg[0] is the script, arg[1] its first argument, as in lua(1).
 local function shift_arg(n)
-  local old = arg
-  arg = {}
-  for i = 0, #old do arg[i - n] = old[i] end
+  local old, new = arg, {}
+  for i = 0, #old do new[i - n] = old[i] end
+  _G.arg = new
 end
 
 -- All calls down to the script's are tail calls: so we are in no traceback.
-local function run_chunk(chunk, message)
+local function run_chunk(name, chunk, message)
   if not chunk then fail(message) end
+  task.current().name = name
   return chunk(table.unpack(arg))
 end
 
 local function run_script(path)
   shift_arg(1)
-  return run_chunk(loadfile(path ~= "-" and path or nil))
+  return run_chunk(path, loadfile(path ~= "-" and path or nil))
 end
 
 local words = {}
@@ -51,7 +53,7 @@ local words = {}
 words["-e"] = function(code)
   if not code then wrong "-e needs a piece of Lua" end
   shift_arg(2)
-  return run_chunk(load(code, "=(command line)"))
+  return run_chunk("(command line)", load(code, "=(command line)"))
 end
 
 words["-i"] = function()

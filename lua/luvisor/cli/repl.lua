@@ -2,6 +2,7 @@
 -- @local
 
 local core_os = require "luvisor.core.os"
+local scope = require "luvisor.core.scope"
 local stream = require "luvisor.stream"
 
 local M = {}
@@ -24,9 +25,11 @@ local function is_unfinished(message)
   return message and message:find "<eof>$" ~= nil
 end
 
+-- What the line itself did, not what we did to run it.
 local function describe(err)
-  if type(err) == "string" then return debug.traceback(err, 2) end
-  return err
+  if type(err) ~= "string" then return err end
+  local traceback = debug.traceback(err, 3)
+  return (traceback:gsub("\n[^\n]*in function 'xpcall'.*", ""))
 end
 
 -- At a terminal we prompt; a pipe gets only what the lines print.
@@ -38,17 +41,26 @@ local function read_line(prompt)
   return stream.stdin:readline()
 end
 
+local function complain(text)
+  io.stdout:flush()
+  io.stderr:write(text, "\n")
+end
+
+-- The next chunk; nil at the end of input.
 local function read_chunk()
-  local text = read_line "> "
-  if not text then return nil end
-  local chunk, message = compile(text)
-  while not chunk and is_unfinished(message) do
-    local more = read_line ">> "
-    if not more then break end
-    text = text .. "\n" .. more
-    chunk, message = compile(text)
+  while true do
+    local text = read_line "> "
+    if not text then return nil end
+    local chunk, message = compile(text)
+    while not chunk and is_unfinished(message) do
+      local more = read_line ">> "
+      if not more then break end
+      text = text .. "\n" .. more
+      chunk, message = compile(text)
+    end
+    if chunk then return chunk end
+    complain(message)
   end
-  return chunk or function() error(message, 0) end
 end
 
 local function evaluate(chunk)
@@ -56,19 +68,23 @@ local function evaluate(chunk)
   if result[1] then
     show(table.unpack(result, 2, result.n))
   else
-    io.stdout:flush()
-    io.stderr:write(tostring(result[2]), "\n")
+    complain(tostring(result[2]))
   end
 end
 
---- Read and run lines until the end of input.
+local function loop()
+  for chunk in read_chunk do evaluate(chunk) end
+end
+
+--- Read and run lines until the end of input; then wait for the tasks that they
+-- have spawned. One of these that fails is told of, and ends nothing.
 function M.run()
   lv = require "luvisor" -- luacheck: ignore 111
   if core_os.isatty(0) then
     print(("luvisor %s: lv is require \"luvisor\"; end with ^D")
       :format(core_os.version))
   end
-  for chunk in read_chunk do evaluate(chunk) end
+  scope.new "lenient":run(loop)
   if core_os.isatty(0) then print() end
 end
 

@@ -248,6 +248,10 @@ function M.start(opts)
   return p
 end
 
+--- What `process.adopt` returns: pid, name, status, returncode, and wait,
+-- send_signal, terminate and kill as a Process has them.
+-- @type Adopted
+
 local Adopted = { __name = "luvisor.AdoptedProcess" }
 
 function Adopted.__index(p, key)
