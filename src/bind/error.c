@@ -175,7 +175,8 @@ void lv_check_callable(lua_State *L, int arg, const char *what) {
   lv_usage(L, "%s, got %s", what, luaL_typename(L, arg));
 }
 
-/* set_metatable(mt): what every error object gets from now on. */
+/*** error.set_metatable(mt)
+ * What every error object gets from now on. */
 static int l_set_metatable(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -183,12 +184,14 @@ static int l_set_metatable(lua_State *L) {
   return 0;
 }
 
-/* is_cancellation(value): of a scope around the calling task? */
+/*** error.is_cancellation(value) -> boolean
+ * Whether it is the cancellation of a scope around the calling task. */
 static int l_is_cancellation(lua_State *L) {
   lua_pushboolean(L, lv_task_is_leaving(L, 1));
   return 1;
 }
 
+/*** error.strerror(errno) -> string */
 static int l_strerror(lua_State *L) {
   lua_pushstring(L, strerror((int)luaL_checkinteger(L, 1)));
   return 1;

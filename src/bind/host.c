@@ -36,6 +36,11 @@ lv_host *lv_host_of(lua_State *L) {
   return host;
 }
 
+void lv_host_check_open(lua_State *L) {
+  if (!lv_host_of(L)->root.live)
+    lv_raise(L, "Closed", "the program has ended");
+}
+
 /* ---- errors that nobody catches ---- */
 
 /* Push what is to be said of an error. Any value may be one. */
@@ -87,7 +92,12 @@ static bool is_ours(lv_host *host, int signum) {
   return host->user_signals[signum] == 0 && !host->rt.sigs.ignored[signum];
 }
 
-/* The first INT or TERM ends the program in order. */
+/* HUP is a terminal that went away: what runs on it ends, too. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+
+enum { ENDING = sizeof ending / sizeof *ending };
+
+/* The first of them ends the program in order. */
 static void on_interrupt(void *arg, int signum, unsigned times) {
   lv_host *host = arg;
   (void)times;
@@ -103,8 +113,9 @@ static void die(void *arg, int signum) {
 }
 
 void lv_host_review_signal(lv_host *host, int signum) {
-  if (signum == SIGINT || signum == SIGTERM)
-    lv_sigs_set_ending(signum, is_ours(host, signum));
+  for (int i = 0; i < ENDING; i++)
+    if (ending[i] == signum && host->sub_ending[i].fn)
+      lv_sigs_set_ending(signum, is_ours(host, signum));
 }
 
 static void on_quit(void *arg, int signum, unsigned times) {
@@ -113,23 +124,29 @@ static void on_quit(void *arg, int signum, unsigned times) {
   if (is_ours(host, signum)) host->want_dump = true;
 }
 
+/* What whoever started us ignores stays ignored: nohup(1), and a shell's
+ * background jobs. */
 static void watch_signals(lv_host *host) {
   lv_sigs *sigs = &host->rt.sigs;
-  lv_sub_add(sigs, &host->sub_int, SIGINT, on_interrupt, host);
-  lv_sub_add(sigs, &host->sub_term, SIGTERM, on_interrupt, host);
-  lv_sub_add(sigs, &host->sub_quit, SIGQUIT, on_quit, host);
   lv_sigs_on_last(die, host);
-  lv_host_review_signal(host, SIGINT);
-  lv_host_review_signal(host, SIGTERM);
+  for (int i = 0; i < ENDING; i++) {
+    int signum = ending[i];
+    if (sigs->ignored[signum]) continue;
+    lv_sub_add(sigs, &host->sub_ending[i], signum, on_interrupt, host);
+    lv_host_review_signal(host, signum);
+  }
+  if (!sigs->ignored[SIGQUIT])
+    lv_sub_add(sigs, &host->sub_quit, SIGQUIT, on_quit, host);
 }
 
 static void unwatch_signals(lv_host *host) {
   lv_sigs *sigs = &host->rt.sigs;
-  lv_sigs_set_ending(SIGINT, false);
-  lv_sigs_set_ending(SIGTERM, false);
-  lv_sub_del(sigs, &host->sub_int, SIGINT);
-  lv_sub_del(sigs, &host->sub_term, SIGTERM);
-  lv_sub_del(sigs, &host->sub_quit, SIGQUIT);
+  for (int i = 0; i < ENDING; i++) {
+    lv_sub *sub = &host->sub_ending[i];
+    lv_sigs_set_ending(ending[i], false);
+    if (sub->fn) lv_sub_del(sigs, sub, ending[i]);
+  }
+  if (host->sub_quit.fn) lv_sub_del(sigs, &host->sub_quit, SIGQUIT);
 }
 
 void lv_host_exit(lv_host *host, int code) {
@@ -179,15 +196,18 @@ static bool something_may_come(lv_host *host) {
   return alive;
 }
 
+static size_t tasks_in(const lv_host *host, const lv_scope *s) {
+  return s ? s->ntasks : host->ntasks;
+}
+
 /* Turn until the scope, or else the program, has no tasks; false: deadlocked
  * for good. */
 static bool turn(lv_host *host, lv_scope *s) {
-  const size_t *ntasks = s ? &s->ntasks : &host->ntasks;
-  while (*ntasks > 0) {
+  while (tasks_in(host, s) > 0) {
     lv_run_ready(host);
     if (host->want_dump) print_dump(host);
     bool ready = !lv_list_is_empty(&host->ready);
-    if (*ntasks == 0) break;
+    if (tasks_in(host, s) == 0) break;
     if (ready || something_may_come(host))
       uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     else if (!resolve_deadlock(host, s))

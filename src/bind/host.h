@@ -25,7 +25,7 @@ struct lv_host {
   lv_scope root; /* the script and what it spawns */
   lv_scope tail; /* cleanup after the script: children stopped, pipes flushed */
   lv_scope background; /* task.detached: cancelled when the root has ended */
-  lv_sub sub_int, sub_term, sub_quit;
+  lv_sub sub_ending[3], sub_quit; /* fn NULL: not subscribed */
   int user_waits; /* the script's own subscriptions: something may come */
   int user_signals[LV_NSIG]; /* … by signal */
   int exit_code; /* of os.exit or a signal; LV_NO_CODE: of how it ended */
@@ -46,6 +46,10 @@ int lv_host_run(lv_host *host);
 void lv_host_fini(lv_host *host);
 
 lv_host *lv_host_of(lua_State *L);
+
+/* For who makes what must be closed: raises Closed in the finalizers that run
+ * when all has ended, as nobody would close it any more. */
+void lv_host_check_open(lua_State *L);
 
 /* Make the program end with this code: cancels the root. */
 void lv_host_exit(lv_host *host, int code);

@@ -244,12 +244,16 @@ int lv_l_readuntil(lua_State *L) {
 
 /* ---- for process.lua: the lines of two readers ---- */
 
+typedef struct {
+  box *of[2];
+} boxes;
+
 static lv_abort abort_either(lv_task *t, void *op) {
-  box **both = op;
+  const boxes *both = op;
   (void)t;
   for (int i = 0; i < 2; i++) {
-    both[i]->task = NULL;
-    lv_reader_need(both[i]->r, 0);
+    both->of[i]->task = NULL;
+    lv_reader_need(both->of[i]->r, 0);
   }
   return LV_STOPPED;
 }
@@ -273,17 +277,18 @@ static int either_done(lua_State *L, int status, lua_KContext ctx) {
  * no line in either. */
 int lv_l_either(lua_State *L) {
   lua_settop(L, 2);
-  box **both = lua_newuserdatauv(L, 2 * sizeof *both, 0);
+  boxes *both = lua_newuserdatauv(L, sizeof *both, 0);
   for (int i = 0; i < 2; i++) {
-    both[i] = lv_check_reader(L, i + 1);
-    lv_reader_box_check_free(L, both[i]);
+    both->of[i] = lv_check_reader(L, i + 1);
+    lv_reader_box_check_free(L, both->of[i]);
   }
   lv_task *t = lv_task_check(L);
   for (int i = 0; i < 2; i++) {
-    int rc = lv_reader_need(both[i]->r, lv_reader_box_size(both[i]) + 1);
+    box *b = both->of[i];
+    int rc = lv_reader_need(b->r, lv_reader_box_size(b) + 1);
     if (rc < 0) return lv_raise_os(L, rc, "read", NULL);
   }
-  both[0]->task = both[1]->task = t;
+  both->of[0]->task = both->of[1]->task = t;
   return lv_park(L, t, "lines of two streams", both, abort_either, either_done);
 }
 

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* fds() -> sorted list of our open descriptors */
+/*** os.fds() -> list of integer
+ * Our open descriptors, sorted. */
 static int l_fds(lua_State *L) {
   DIR *dir = opendir("/proc/self/fd");
   if (dir == NULL) return lv_raise_os(L, -errno, "open", "/proc/self/fd");
@@ -22,7 +23,7 @@ static int l_fds(lua_State *L) {
   struct dirent *entry;
   while ((entry = readdir(dir)) != NULL) {
     if (*entry->d_name == '.') continue;
-    int fd = atoi(entry->d_name);
+    int fd = (int)strtol(entry->d_name, NULL, 10);
     if (fd == dirfd(dir)) continue;
     lua_pushinteger(L, fd);
     lua_rawseti(L, -2, ++n);
@@ -36,6 +37,7 @@ static int l_fds(lua_State *L) {
   return 1;
 }
 
+/*** os.getcwd() -> string */
 static int l_getcwd(lua_State *L) {
   char *cwd = getcwd(NULL, 0);
   if (cwd == NULL) return lv_raise_os(L, -errno, "getcwd", NULL);
@@ -44,17 +46,20 @@ static int l_getcwd(lua_State *L) {
   return 1;
 }
 
+/*** os.getpid() -> integer */
 static int l_getpid(lua_State *L) {
   lua_pushinteger(L, getpid());
   return 1;
 }
 
+/*** os.isatty(fd) -> boolean */
 static int l_isatty(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
   return 1;
 }
 
-/* processors() -> how many we may run on */
+/*** os.processors() -> integer
+ * How many we may run on. */
 static int l_processors(lua_State *L) {
   cpu_set_t set;
   int n = sched_getaffinity(0, sizeof set, &set) == 0
@@ -69,7 +74,8 @@ static bool is_file(const char *path) {
   return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* is_executable(path) -> boolean: a file that we may execute */
+/*** os.is_executable(path) -> boolean
+ * Whether it is a file that we may execute. */
 static int l_is_executable(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   lua_pushboolean(L, access(path, X_OK) == 0 && is_file(path));

@@ -202,6 +202,7 @@ static int l_gc(lua_State *L) {
 }
 
 static box *push_box(lua_State *L) {
+  lv_host_check_open(L);
   box *b = lua_newuserdatauv(L, sizeof *b, 0);
   *b = (box){.p = NULL};
   lv_list_init(&b->waiting);

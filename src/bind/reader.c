@@ -400,6 +400,7 @@ static int l_gc(lua_State *L) {
 /* ---- making one ---- */
 
 lv_reader_box *lv_push_reader_box(lua_State *L) {
+  lv_host_check_open(L);
   box *b = lua_newuserdatauv(L, sizeof *b, 0);
   *b = (box){.max_line = LV_MAX_LINE};
   luaL_setmetatable(L, METATABLE);

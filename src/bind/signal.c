@@ -51,6 +51,7 @@ static int l_listen(lua_State *L) {
   if (n < 1 || n > MOST)
     return lv_usage(L, "expected from 1 to %d signals, got %d", MOST, n);
   for (int i = 0; i < n; i++) signals[i] = lv_check_signal(L, i + 1);
+  lv_host_check_open(L);
   listener *l = lua_newuserdatauv(L, sizeof *l, 0);
   *l = (listener){0};
   luaL_setmetatable(L, METATABLE);
@@ -97,7 +98,8 @@ static lv_abort abort_next(lv_task *t, void *op) {
   return LV_STOPPED;
 }
 
-/* l:next() -> name | nil: nil once closed */
+/*** listener:next() -> string | nil
+ * The name of the next signal that came; waits for it. nil once closed. */
 static int l_next(lua_State *L) {
   listener *l = luaL_checkudata(L, 1, METATABLE);
   lua_settop(L, 1);

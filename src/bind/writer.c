@@ -297,6 +297,7 @@ static int l_gc(lua_State *L) {
 /* ---- making one ---- */
 
 lv_writer_box *lv_push_writer_box(lua_State *L) {
+  lv_host_check_open(L);
   box *b = lua_newuserdatauv(L, sizeof *b, 1);
   *b = (box){0};
   lv_list_init(&b->waiting);

@@ -281,7 +281,7 @@ void lv_procs_kill(lv_rt *rt) {
 
 void lv_procs_forget(lv_rt *rt) {
   lv_list *at;
-  while ((at = rt->procs.next) != &rt->procs) {
+  while ((at = lv_list_pop(&rt->procs)) != NULL) {
     lv_proc *p = LV_OF(at, lv_proc, link);
     if (!p->ended) stop_watching(p);
     leave(p);

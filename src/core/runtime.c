@@ -39,7 +39,7 @@ static void take_signals(lv_rt *rt) {
 }
 
 int lv_rt_init(lv_rt *rt, bool pidfds) {
-  *rt = (lv_rt){.pidfds = pidfds};
+  *rt = (lv_rt){.pidfds = pidfds, .lent_tty = -1};
   lv_fd_fill_standard();
   lv_list_init(&rt->procs);
   lv_list_init(&rt->writers);
@@ -78,6 +78,7 @@ void lv_rt_fini(lv_rt *rt) {
 }
 
 bool lv_rt_widen(lv_rt *rt, int pipe_fd) {
+  if (lv_fd_pipe_size(pipe_fd) >= WIDE) return false; /* somebody's wish */
   if (!rt->may_widen_all && rt->wide_pipes >= MOST_WIDE) return false;
   if (lv_fd_set_pipe_size(pipe_fd, WIDE) < WIDE) return false;
   rt->wide_pipes++;

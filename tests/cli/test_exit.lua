@@ -355,21 +355,28 @@ tap.test("tasks of an abandoned generator's nursery end with the program",
     tap.is(r.stderr, "")
   end)
 
-tap.test("finalizers at the end can neither wait nor spawn", function()
-  local r = run [[
-    kept = setmetatable({}, { __gc = function()
-      say(tostring(task.current()))
-      say(select(2, pcall(task.sleep, 0)).kind)
-      say(select(2, pcall(task.spawn, print)).kind)
-      say(select(2, pcall(task.detached, print)).kind)
-      for _, fn in ipairs { signal.listen, process.spawn } do
-        pcall(fn, { "true" })
-      end
-    end })
-  ]]
-  tap.is(r.code, 0)
-  tap.is(r.stdout, "nil\nUsageError\nClosed\nClosed\n")
-end)
+tap.test("finalizers at the end can neither wait nor begin anything",
+  function()
+    local r = run [[
+      kept = setmetatable({}, { __gc = function()
+        say(tostring(task.current()))
+        local function kind_of(fn, ...)
+          say(select(2, pcall(fn, ...)).kind)
+        end
+        kind_of(task.sleep, 0)
+        kind_of(task.spawn, say)
+        kind_of(task.detached, say)
+        kind_of(signal.listen, { "USR1" })
+        kind_of(process.spawn, { "true" })
+        kind_of(lv.stream.pipe)
+      end })
+      -- All of it is loaded.
+      local _ = lv.process, lv.stream, lv.signal
+    ]]
+    tap.is(r.code, 0)
+    tap.is(r.stdout, "nil\nUsageError\nClosed\nClosed\nClosed\nClosed\n"
+      .. "Closed\n")
+  end)
 
 -- Output that fails -----------------------------------------------------------
 

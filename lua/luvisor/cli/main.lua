@@ -16,7 +16,7 @@ Usage: luvisor SCRIPT [ARGS…]   run a Lua script (a word with a slash, or .lua
 
 In a script: local lv = require "luvisor" and lv.process, lv.task, lv.stream,
 lv.sync, lv.signal, lv.time. The exit code is the script's: os.exit(n), 1 after
-an error, 130 and 143 after INT and TERM, 2 for a wrong command line.
+an error, 130, 143 and 129 after INT, TERM and HUP, 2 for a wrong command line.
 ]]
 
 local function wrong(message)
