@@ -130,24 +130,33 @@ int lv_l_readline(lua_State *L) {
 }
 
 /* To wait, it makes itself the stack that line_done expects. */
-static int iterate_lines(lua_State *L) {
+static inline int iterate(lua_State *L, bool keep) {
   box *b = lua_touserdata(L, lua_upvalueindex(1));
   if (b->r == NULL) return lv_raise(L, "Closed", "the reader is closed");
   lv_reader_box_check_free(L, b);
-  int n = take_line(L, b, lua_toboolean(L, lua_upvalueindex(2)));
+  int n = take_line(L, b, keep);
   if (n != NOT_YET) return n;
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushboolean(L, keep);
   return park(L, b, line_done);
+}
+
+static int iterate_lines(lua_State *L) {
+  return iterate(L, false);
+}
+
+static int iterate_kept_lines(lua_State *L) {
+  return iterate(L, true);
 }
 
 /*** r:lines([keep]) -> iterator
  * `for line in r:lines() do`: readline until the end. */
 int lv_l_lines(lua_State *L) {
   lv_check_reader(L, 1);
-  lua_settop(L, 2);
-  lua_pushcclosure(L, iterate_lines, 2);
+  bool keep = lua_toboolean(L, 2);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, keep ? iterate_kept_lines : iterate_lines, 1);
   return 1;
 }
 

@@ -57,7 +57,7 @@ int lv_reader_update(lv_reader *r);
 /* n bytes of buf are taken; reading goes on if it had paused for them. */
 static inline void lv_reader_consume(lv_reader *r, size_t n) {
   lv_buf_consume(&r->buf, n);
-  if (r->paused) lv_reader_update(r);
+  if (r->paused && lv_buf_size(&r->buf) <= r->limit / 2) lv_reader_update(r);
 }
 
 /* All is there that will ever come. */

@@ -154,6 +154,16 @@ function()
   tap.is(log[#log], "lost")
 end)
 
+tap.test("closing the process before it is followed is in order, too",
+function()
+  local protocol, log = recorder()
+  follow({ "sleep", "600", stdin = "pipe", stdout = "pipe", stderr = "pipe",
+           protocol = protocol }, function(p) p:close() end)
+  tap.is(log[1], "made")
+  tap.is(log[#log], "lost")
+  tap.is(#log, 6)
+end)
+
 tap.test("an error in a callback is raised in the nursery", function()
   for _, name in ipairs { "pipe_data_received", "pipe_connection_lost",
                           "process_exited", "connection_lost" } do

@@ -11,6 +11,8 @@ local task = require "luvisor.task"
 
 local M = {}
 
+local MOST <const> = 1 << 20 -- bytes of one call
+
 local spec = {
   connection_made = "function", pipe_data_received = "function",
   pipe_connection_lost = "function", process_exited = "function",
@@ -24,19 +26,18 @@ end
 
 -- What a read ends with: data, nothing at the end, or nothing and the error. A
 -- stream that the script has closed is at its end.
-local function read(next_chunk)
-  local ok, data = pcall(next_chunk)
+local function read(reader)
+  local ok, data = pcall(reader.read, reader, MOST)
   if ok then return data end
   if not errors.is_error(data) then error(data, 0) end
   return nil, not data:is "Closed" and data or nil
 end
 
 local function watch_pipe(p, protocol, fd, reader)
-  local next_chunk = reader:chunks()
-  local data, err = read(next_chunk)
+  local data, err = read(reader)
   while data do
     call(protocol, "pipe_data_received", p, fd, data)
-    data, err = read(next_chunk)
+    data, err = read(reader)
   end
   call(protocol, "pipe_connection_lost", p, fd, err)
 end
