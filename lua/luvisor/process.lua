@@ -84,7 +84,7 @@ function M.map(list, fn, opts)
   opts = errors.check_options("process.map", opts or {}, map_options)
   local results, done = {}, 0
   local function each(item, index)
-    local ok, result = true, nil
+    local ok, result = true
     if opts.fail_fast == false then
       ok, result = pcall(run_item, fn, item, index, opts.retry)
     else

@@ -114,7 +114,8 @@ static void disembark(lua_State *co, lv_task *t, lv_scope *base, int status) {
   if (status == LUA_YIELD)
     set_slot_scope(co, lv_scope_detach(t, base));
   else
-    while (t->scope != base) lv_scope_leave(t->scope); /* out of memory */
+    while (t->scope != base)
+      lv_scope_leave(t->scope); /* out of memory */
 }
 
 /* Run co until it yields to the script, ends or fails: then `done` makes the
@@ -243,8 +244,8 @@ static int wrapped(lua_State *L) {
   lua_insert(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 2);
-  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0,
-                          wrapped_done);
+  int status =
+      lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, wrapped_done);
   return wrapped_done(L, status, 0);
 }
 

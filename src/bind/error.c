@@ -142,7 +142,8 @@ lua_Number lv_check_seconds(lua_State *L, int arg, const char *what) {
   if (lua_type(L, arg) != LUA_TNUMBER || !is_number)
     lv_usage(L, "%s must be a number of seconds, got %s", what,
              luaL_typename(L, arg));
-  if (isnan(s) || s < 0) lv_usage(L, "%s must not be negative, got %f", what, s);
+  if (isnan(s) || s < 0)
+    lv_usage(L, "%s must not be negative, got %f", what, s);
   return s;
 }
 
@@ -150,7 +151,8 @@ lua_Integer lv_check_size(lua_State *L, int arg, const char *what) {
   int is_integer;
   lua_Integer n = lua_tointegerx(L, arg, &is_integer);
   if (lua_type(L, arg) != LUA_TNUMBER || !is_integer)
-    lv_usage(L, "%s must be an integer, got %s", what, luaL_tolstring(L, arg, 0));
+    lv_usage(L, "%s must be an integer, got %s", what,
+             luaL_tolstring(L, arg, 0));
   return n;
 }
 

@@ -185,5 +185,5 @@ int lv_l_exchange(lua_State *L) {
     return lv_raise_os(L, rc, "read", NULL);
   }
   return lv_park(L, t, "a child to end, and its output", x, abort_exchange,
-          exchange_done);
+                 exchange_done);
 }

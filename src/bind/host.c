@@ -14,6 +14,7 @@
 #include "core/proc.h"
 #include "core/writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
@@ -37,8 +38,7 @@ lv_host *lv_host_of(lua_State *L) {
 }
 
 void lv_host_check_open(lua_State *L) {
-  if (!lv_host_of(L)->root.live)
-    lv_raise(L, "Closed", "the program has ended");
+  if (!lv_host_of(L)->root.live) lv_raise(L, "Closed", "the program has ended");
 }
 
 /* ---- errors that nobody catches ---- */
@@ -197,6 +197,7 @@ static bool something_may_come(lv_host *host) {
 }
 
 static size_t tasks_in(const lv_host *host, const lv_scope *s) {
+  assert(host != NULL);
   return s ? s->ntasks : host->ntasks;
 }
 
@@ -332,9 +333,8 @@ static int l_set_exit_code(lua_State *L) {
 }
 
 void lv_add_host_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"at_exit", l_at_exit},
-                                       {"set_exit_code", l_set_exit_code},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"at_exit", l_at_exit}, {"set_exit_code", l_set_exit_code}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }
 

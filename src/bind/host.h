@@ -28,10 +28,10 @@ struct lv_host {
   lv_sub sub_ending[3], sub_quit; /* fn NULL: not subscribed */
   int user_waits; /* the script's own subscriptions: something may come */
   int user_signals[LV_NSIG]; /* … by signal */
-  int exit_code; /* of os.exit or a signal; LV_NO_CODE: of how it ended */
-  int errors;    /* that nobody caught, printed so far */
+  int exit_code;    /* of os.exit or a signal; LV_NO_CODE: of how it ended */
+  int errors;       /* that nobody caught, printed so far */
   lv_stress stress; /* with LUVISOR_GC */
-  bool want_dump; /* QUIT came */
+  bool want_dump;   /* QUIT came */
   bool deadlocked;
 };
 

@@ -48,8 +48,8 @@ static bool load_override(lua_State *L, const char *name) {
 static int search(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   if (load_override(L, name)) return 1;
-  const lv_embedded *m = bsearch(name, lv_embedded_modules, lv_embedded_count,
-                                 sizeof *m, compare);
+  const lv_embedded *m =
+      bsearch(name, lv_embedded_modules, lv_embedded_count, sizeof *m, compare);
   if (m == NULL) {
     lua_pushfstring(L, "no module '%s' in luvisor itself", name);
     return 1;

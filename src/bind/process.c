@@ -343,12 +343,10 @@ static int l_stuck_at(lua_State *L) {
 }
 
 int lv_open_process(lua_State *L) {
-  static const luaL_Reg functions[] = {{"_spawn", l_spawn},
-                                       {"_adopt", l_adopt},
-                                       {"_resize", l_resize},
-                                       {"_stuck_at", l_stuck_at},
-                                       {"children", l_children},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"_spawn", l_spawn},      {"_adopt", l_adopt},
+      {"_resize", l_resize},    {"_stuck_at", l_stuck_at},
+      {"children", l_children}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"wait", l_wait},
                                      {"status", l_status},
                                      {"is_running", l_is_running},

@@ -47,7 +47,7 @@ void lv_scope_init(lv_scope *s, lv_host *host, bool shield);
 void lv_scope_fini(lv_scope *s); /* drops its references to Lua values */
 /* Put it into the tree, below parent (NULL: a root). */
 void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task);
-void lv_scope_leave(lv_scope *s); /* out of the tree; twice is harmless */
+void lv_scope_leave(lv_scope *s);  /* out of the tree; twice is harmless */
 void lv_scope_cancel(lv_scope *s); /* never waits; twice is harmless */
 bool lv_scope_is_above(const lv_scope *s, uint64_t id); /* s itself counts */
 

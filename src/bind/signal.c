@@ -50,7 +50,8 @@ static int l_listen(lua_State *L) {
   int n = lua_gettop(L), signals[MOST];
   if (n < 1 || n > MOST)
     return lv_usage(L, "expected from 1 to %d signals, got %d", MOST, n);
-  for (int i = 0; i < n; i++) signals[i] = lv_check_signal(L, i + 1);
+  for (int i = 0; i < n; i++)
+    signals[i] = lv_check_signal(L, i + 1);
   lv_host_check_open(L);
   listener *l = lua_newuserdatauv(L, sizeof *l, 0);
   *l = (listener){0};

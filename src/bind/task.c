@@ -256,7 +256,8 @@ static void finish(lv_task *t, int status) {
   t->state = LV_DONE;
   if (status != LUA_OK) t->failed = true;
   if (t->failed) report(t);
-  while (t->scope != &t->own) lv_scope_leave(t->scope);
+  while (t->scope != &t->own)
+    lv_scope_leave(t->scope);
   lv_scope_leave(&t->own);
   lv_scope_fini(&t->own);
   lv_slot_end(t->co);

@@ -34,10 +34,10 @@ struct lv_task {
   lv_scope *nursery;
   lv_scope *scope; /* the innermost it is in */
   lv_task_state state;
-  bool failed;      /* its body ended by an error */
-  int status;       /* of the wake: 0 or -errno, -ECANCELED */
-  const char *why;  /* what it waits for, in a word or two */
-  void *op;         /* the operation's own state, if it has any */
+  bool failed;       /* its body ended by an error */
+  int status;        /* of the wake: 0 or -errno, -ECANCELED */
+  const char *why;   /* what it waits for, in a word or two */
+  void *op;          /* the operation's own state, if it has any */
   lv_abort_fn abort; /* NULL: cannot be aborted, or was asked already */
   lv_timer timer;    /* for sleep, and for an operation's time limit */
   lv_list joiners;
@@ -109,7 +109,7 @@ void lv_push_dump(lua_State *L, lv_host *host);
 
 void lv_make_anchors(lua_State *L); /* both before the first spawn */
 void lv_make_task_class(lua_State *L);
-int lv_open_task(lua_State *L);         /* luvisor.core.task */
+int lv_open_task(lua_State *L); /* luvisor.core.task */
 
 /* Message handler: notes where an error was raised: in an error object as its
  * traceback, of any other value in the registry under these two names. */

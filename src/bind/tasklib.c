@@ -65,7 +65,8 @@ static int push_outcome(lua_State *L, lv_task *t) {
     int n = lua_gettop(t->co);
     if (!lua_checkstack(L, n) || !lua_checkstack(t->co, n))
       return luaL_error(L, "too many results");
-    for (int i = 1; i <= n; i++) lua_pushvalue(t->co, i);
+    for (int i = 1; i <= n; i++)
+      lua_pushvalue(t->co, i);
     lua_xmove(t->co, L, n);
     return n;
   }
@@ -174,7 +175,8 @@ static int l_current(lua_State *L) {
 }
 
 static lv_scope *nearest_nursery(lv_scope *s) {
-  while (s && !s->nursery) s = s->parent;
+  while (s && !s->nursery)
+    s = s->parent;
   return s;
 }
 
@@ -194,8 +196,7 @@ static int l_spawn(lua_State *L) {
  * In the root nursery, whatever the calling task is in. */
 static int l_spawn_root(lua_State *L) {
   lv_scope *root = &lv_host_of(L)->root;
-  if (!root->live)
-    return lv_raise(L, "Closed", "spawn: the program is ending");
+  if (!root->live) return lv_raise(L, "Closed", "spawn: the program is ending");
   lv_check_callable(L, 1, "spawn: expected a function");
   lv_task_spawn(L, root, lua_gettop(L) - 1);
   return 1;
@@ -371,9 +372,8 @@ void lv_make_task_class(lua_State *L) {
                                      {"cancel", l_cancel},
                                      {"traceback", l_traceback},
                                      {NULL, NULL}};
-  static const luaL_Reg meta[] = {{"__newindex", l_newindex},
-                                  {"__tostring", l_tostring},
-                                  {NULL, NULL}};
+  static const luaL_Reg meta[] = {
+      {"__newindex", l_newindex}, {"__tostring", l_tostring}, {NULL, NULL}};
   luaL_newmetatable(L, LV_TASK);
   luaL_setfuncs(L, meta, 0);
   luaL_newlib(L, methods);

@@ -148,7 +148,8 @@ static int spawn(lv_rt *rt, const lv_spawn_opts *opts, lv_spawned *child) {
     has_nofile = opts->limits[i].resource == RLIMIT_NOFILE;
   if (has_nofile || rt->nofile.rlim_cur == rt->nofile.rlim_max)
     return lv_spawn(rt->spawner, opts, child);
-  for (size_t i = 0; i < n; i++) limits[i] = opts->limits[i];
+  for (size_t i = 0; i < n; i++)
+    limits[i] = opts->limits[i];
   limits[n] = (lv_limit){RLIMIT_NOFILE, rt->nofile};
   lv_spawn_opts with = *opts;
   with.limits = limits;
@@ -285,6 +286,7 @@ void lv_procs_forget(lv_rt *rt) {
     lv_proc *p = LV_OF(at, lv_proc, link);
     if (!p->ended) stop_watching(p);
     leave(p);
+    assert(rt->procs.next != at && rt->procs.prev != at);
     free_if_done(p);
   }
 }

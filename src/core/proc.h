@@ -23,18 +23,18 @@ struct lv_proc {
   pid_t pid;
   int pidfd; /* -1 without pidfds, and after the end */
   lv_watch *watch;
-  lv_exit exit;     /* valid once it has ended */
-  int lost;         /* -errno if nobody can know how it ended */
-  bool ended;       /* it is dead, */
-  bool reaped;      /* and its number may be another's */
-  bool leader;      /* of a process group of its own */
-  bool ours;        /* a child, not an adopted stranger */
-  bool detached;    /* it may outlive us */
-  bool owned;       /* somebody holds the pointer: not freed when reaped */
-  int holds;        /* who will yet signal its group: not reaped meanwhile */
-  lv_proc *same;    /* adopted: the child of ours that it is, held; or NULL */
+  lv_exit exit;  /* valid once it has ended */
+  int lost;      /* -errno if nobody can know how it ended */
+  bool ended;    /* it is dead, */
+  bool reaped;   /* and its number may be another's */
+  bool leader;   /* of a process group of its own */
+  bool ours;     /* a child, not an adopted stranger */
+  bool detached; /* it may outlive us */
+  bool owned;    /* somebody holds the pointer: not freed when reaped */
+  int holds;     /* who will yet signal its group: not reaped meanwhile */
+  lv_proc *same; /* adopted: the child of ours that it is, held; or NULL */
   uint64_t started, finished; /* ns, uv_hrtime's clock */
-  lv_proc_fn fn;      /* it has ended: called once */
+  lv_proc_fn fn;              /* it has ended: called once */
   void *arg;
   lv_proc_fn stop_fn; /* lv_proc_tell_stops */
   void *stop_arg;

@@ -16,10 +16,10 @@ typedef struct lv_rt {
   lv_timers timers;
   lv_spawner *spawner;
   lv_sigs sigs;
-  lv_list procs;        /* lv_proc.link: children not reaped yet */
-  lv_sub sigchld;       /* subscribed while it has somebody to tell */
-  size_t need_sigchld;  /* how many those are */
-  lv_list writers;      /* lv_writer.link: closed, but still flushing */
+  lv_list procs;       /* lv_proc.link: children not reaped yet */
+  lv_sub sigchld;      /* subscribed while it has somebody to tell */
+  size_t need_sigchld; /* how many those are */
+  lv_list writers;     /* lv_writer.link: closed, but still flushing */
   bool pidfds;
   int lent_tty;         /* a child has it (core/foreground.h), or -1 */
   struct rlimit nofile; /* as we found it, for the children */

@@ -109,7 +109,8 @@ static bool is_ignored(int signum) {
 int lv_sigs_open(lv_sigs *s, uv_loop_t *loop) {
   static const int inherited[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
   *s = (lv_sigs){.loop = loop};
-  for (int i = 0; i < LV_NSIG; i++) lv_list_init(&s->subs[i]);
+  for (int i = 0; i < LV_NSIG; i++)
+    lv_list_init(&s->subs[i]);
   for (size_t i = 0; i < sizeof inherited / sizeof *inherited; i++)
     s->ignored[inherited[i]] = is_ignored(inherited[i]);
   last.thread = gettid();
@@ -132,7 +133,7 @@ static int set_action(int signum, struct sigaction *sa) {
   return sigaction(signum, sa, NULL) < 0 ? -errno : 0;
 }
 
-static int catch(int signum) {
+static int catch (int signum) {
   return set_action(signum, &(struct sigaction){.sa_sigaction = on_signal,
                                                 .sa_flags = SA_SIGINFO});
 }
@@ -163,7 +164,7 @@ static bool is_fault(int signum) {
 int lv_sub_add(lv_sigs *s, lv_sub *sub, int signum, lv_sig_fn fn, void *arg) {
   if (signum < 1 || signum >= LV_NSIG || is_fault(signum)) return -EINVAL;
   if (lv_list_is_empty(&s->subs[signum])) {
-    int rc = catch(signum);
+    int rc = catch (signum);
     if (rc < 0) return rc;
   }
   sub->fn = fn;

@@ -1,4 +1,4 @@
--- Cancel an operation at its first pass of the scheduler, at its second, … until
+-- Cancel an operation at its first pass of the scheduler, at its second … until
 -- it completes uncancelled: none of them leaves a child, a descriptor or a task
 -- behind (the harness looks).
 
@@ -87,7 +87,7 @@ end)
 at_each_point("stop", function()
   local p = process.spawn { "sh", "-c", "trap '' TERM; echo; sleep 600",
                             stdout = "pipe" }
-  local closing <close> = p
+  local _ <close> = p
   p.stdout:readline()
   assert(p:stop({ grace = 0.005 }).signal == "KILL")
   task.checkpoint()

@@ -10,7 +10,8 @@ local HEAD <const> = [[
   local process = require "luvisor.process"
   local task = require "luvisor.task"
   local STAT = "read -r a b c d pgrp f g tpgid rest < /proc/$$/stat; "
-  local SAY = STAT .. "test $pgrp = $tpgid && echo foreground || echo background"
+  local SAY = STAT
+    .. "test $pgrp = $tpgid && echo foreground || echo background"
   local function we()
     local f <close> = io.open "/proc/self/stat"
     local pgrp, tpgid = f:read("a"):match "%) %a %d+ (%d+) %d+ %d+ (%-?%d+)"
@@ -216,7 +217,7 @@ tap.test("a ^Z goes on at once where no shell could continue it", function()
   tap.is(line(p), "we foreground")
 end)
 
--- Under a shell -----------------------------------------------------------------
+-- Under a shell ---------------------------------------------------------------
 
 local READER <const> = [[
   child("trap 'echo went on' CONT; echo begun; until read x; do :; done; "

@@ -90,7 +90,9 @@ tap.test("a stage that fails fails the pipeline, and which is seen", function()
     commands[i] = { "sh", "-c", "cat; exit 4" }
     local r = pipeline(commands):wait()
     tap.is(r.ok, false)
-    for j, status in ipairs(r.stages) do tap.is(status.code, i == j and 4 or 0) end
+    for j, status in ipairs(r.stages) do
+      tap.is(status.code, i == j and 4 or 0)
+    end
   end
 end)
 

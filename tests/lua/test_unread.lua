@@ -46,7 +46,8 @@ local cases = {
   ]], "while sleep 0.01; do seq 1 10000; done" },
   { "a pipe that is not full is none, either", "pcall(p.wait, p, 2)",
     "echo x; sleep 600" },
-  { "nor is a closed one", "p.stdout:close() pcall(p.wait, p, 2)", "sleep 600" },
+  { "nor is a closed one", "p.stdout:close() pcall(p.wait, p, 2)",
+    "sleep 600" },
 }
 
 local results = process.map(cases, function(case)

@@ -105,7 +105,7 @@ local function run(where, opts)
   opts = with_defaults(options.check_run(where, opts))
   if opts.protocol then errors.usage("%s: protocol is for spawn", where) end
   local p = handles.start(opts)
-  local hold <close> = stopping.hold(p._handle)
+  local _ <close> = stopping.hold(p._handle)
   local guard <close> = setmetatable({ process = p,
                                        max_output = opts.max_output }, Guard)
   local held = communicate.timed(p, opts.timeout, exchange, p, opts)
