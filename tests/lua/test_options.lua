@@ -260,6 +260,9 @@ end)
 
 tap.test("a user without privilege may ask to be itself", function()
   need_root()
+  local reach = process.run { "test", "-x", LUVISOR, user = NOBODY, cwd = "/",
+                              check = false }
+  if not reach.ok then tap.skip("the program stands in a private folder") end
   local script = [[
     local process = require "luvisor.process"
     print(process.capture { "id", "-u", user = %d })
