@@ -13,8 +13,8 @@ typedef struct {
   bool refused;
 } lv_stress;
 
-/* At each `every`-th allocation Lua collects all that it can. The stress must
- * outlive L. */
+/* At each `every`-th value that is made Lua collects all that it can. The
+ * stress must outlive L. */
 void lv_stress_start(lua_State *L, lv_stress *s, unsigned every);
 
 #endif
