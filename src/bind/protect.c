@@ -11,13 +11,17 @@ static bool failed(int status) {
   return status != LUA_OK && status != LUA_YIELD;
 }
 
-/* Stack: true, results… or …, error */
-static int pcall_done(lua_State *L, int status, lua_KContext skip) {
-  if (!failed(status)) return lua_gettop(L) - (int)skip;
-  if (lv_task_is_leaving(L, -1)) return lua_error(L);
+/* Stack: …, error → false, error */
+static int caught(lua_State *L) {
   lua_pushboolean(L, false);
   lua_insert(L, -2);
   return 2;
+}
+
+/* Stack: true, results… or …, error */
+static int pcall_done(lua_State *L, int status, lua_KContext skip) {
+  if (!failed(status)) return lua_gettop(L) - (int)skip;
+  return lv_task_is_leaving(L, -1) ? lua_error(L) : caught(L);
 }
 
 /*** pcall(fn, ...) -> true, values… | false, error
@@ -54,6 +58,24 @@ static int l_xpcall(lua_State *L) {
   lua_rotate(L, 3, 2); /* fn, handler, true, fn, args… */
   int status = lua_pcallk(L, n - 2, LUA_MULTRET, 2, 2, pcall_done);
   return pcall_done(L, status, 2);
+}
+
+static int catch_done(lua_State *L, int status, lua_KContext ctx) {
+  (void)ctx;
+  if (!failed(status)) return lua_gettop(L);
+  return lv_task_is_leaving_scope(L, -1) ? lua_error(L) : caught(L);
+}
+
+/*** task.catch(fn, ...) -> true, values… | false, error
+ * As pcall, but it catches the one-shot cancellation of task.cancel_once, too;
+ * that of a scope passes through.
+ * @module luvisor.core.task */
+int lv_l_catch(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, true);
+  lua_insert(L, 1);
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, catch_done);
+  return catch_done(L, status, 0);
 }
 
 static int try_done(lua_State *L, int status, lua_KContext ctx) {

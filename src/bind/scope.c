@@ -25,9 +25,13 @@ void lv_scope_fini(lv_scope *s) {
   s->errors = s->reason = LUA_NOREF;
 }
 
-void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task) {
+uint64_t lv_scope_next_id(void) {
   static uint64_t last_id; /* ids must differ between all hosts' scopes, too */
-  s->id = ++last_id;
+  return ++last_id;
+}
+
+void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task) {
+  s->id = lv_scope_next_id();
   s->parent = parent;
   s->task = task;
   s->live = true;
@@ -230,6 +234,7 @@ static int leave(lua_State *L, lv_task *t, lv_scope *s, lua_KContext end) {
   }
   bool cancelled = t->scope->effective && !s->shield;
   if (cancelled && s->curtailed) return lv_raise_cancelled(L, t);
+  if (s->called && lv_task_is_due_once(t)) return lv_raise_cancelled(L, t);
   if (end == RETURNED) {
     lua_pushboolean(L, true);
     lua_replace(L, 1);
@@ -242,6 +247,13 @@ static int leave(lua_State *L, lv_task *t, lv_scope *s, lua_KContext end) {
   return 2;
 }
 
+/* A cancellation of a scope has reached the children already; the task's
+ * one-shot cancellation has not. */
+static lv_abort abort_join(lv_task *t, void *op) {
+  if (!t->scope->effective) lv_scope_cancel(op);
+  return LV_PENDING;
+}
+
 /* Whoever entered the scope waits for its children, whatever happens: when it
  * is cancelled, so are they, and then they end. */
 static int join(lua_State *L, int status, lua_KContext end) {
@@ -251,7 +263,7 @@ static int join(lua_State *L, int status, lua_KContext end) {
   if (s->ntasks == 0) return leave(L, t, s, end);
   s->joiner = t;
   t->kctx = end;
-  return lv_park(L, t, "the tasks of its nursery", NULL, NULL, join);
+  return lv_park(L, t, "the tasks of its nursery", s, abort_join, join);
 }
 
 /* The error on top of L ended the body of s. */

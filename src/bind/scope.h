@@ -49,6 +49,7 @@ void lv_scope_fini(lv_scope *s); /* drops its references to Lua values */
 void lv_scope_enter(lv_scope *s, lv_scope *parent, lv_task *task);
 void lv_scope_leave(lv_scope *s);  /* out of the tree; twice is harmless */
 void lv_scope_cancel(lv_scope *s); /* never waits; twice is harmless */
+uint64_t lv_scope_next_id(void);   /* one that no scope has or will have */
 bool lv_scope_is_above(const lv_scope *s, uint64_t id); /* s itself counts */
 
 /* A generator that yields out of scopes takes them along: what the task has

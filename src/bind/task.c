@@ -29,10 +29,31 @@ lv_task *lv_task_of(lua_State *L) {
   return lv_slot_task(L);
 }
 
-bool lv_task_is_leaving(lua_State *L, int idx) {
+bool lv_task_is_leaving_scope(lua_State *L, int idx) {
   uint64_t id = lv_cancelled_scope(L, idx);
   const lv_task *t = id != 0 ? lv_slot_task(L) : NULL;
   return t && (lv_scope_is_above(t->scope, id) || id == t->host->root.id);
+}
+
+bool lv_task_is_leaving(lua_State *L, int idx) {
+  if (lv_task_is_leaving_scope(L, idx)) return true;
+  uint64_t id = lv_cancelled_scope(L, idx);
+  const lv_task *t = id != 0 ? lv_slot_task(L) : NULL;
+  return t && id == t->once;
+}
+
+static bool is_shielded(const lv_task *t) {
+  for (const lv_scope *s = t->scope; s != &t->own; s = s->parent)
+    if (s->shield) return true;
+  return false;
+}
+
+bool lv_task_is_due_once(const lv_task *t) {
+  return t->once_pending && !is_shielded(t);
+}
+
+bool lv_task_is_cancelled(const lv_task *t) {
+  return t->scope->effective || lv_task_is_due_once(t);
 }
 
 lv_task *lv_task_check_waitable(lua_State *L) {
@@ -47,7 +68,7 @@ lv_task *lv_task_check_waitable(lua_State *L) {
 
 lv_task *lv_task_check(lua_State *L) {
   lv_task *t = lv_task_check_waitable(L);
-  if (t->scope->effective) lv_raise_cancelled(L, t);
+  if (lv_task_is_cancelled(t)) lv_raise_cancelled(L, t);
   return t;
 }
 
@@ -58,7 +79,18 @@ static const lv_scope *outermost_cancelled(const lv_scope *s) {
   return found;
 }
 
+static int raise_once(lua_State *L, lv_task *t) {
+  t->once_pending = false;
+  lv_push_cancelled(L, t->once);
+  lv_task_push(L, t);
+  lua_getiuservalue(L, -1, LV_TASK_REASON);
+  lua_setfield(L, -3, "reason");
+  lua_pop(L, 1);
+  return lua_error(L);
+}
+
 int lv_raise_cancelled(lua_State *L, lv_task *t) {
+  if (!t->scope->effective) return raise_once(L, t);
   const lv_scope *s = outermost_cancelled(t->scope);
   lv_push_cancelled(L, s->id);
   if (s->reason != LUA_NOREF) {
@@ -118,6 +150,16 @@ void lv_task_interrupt(lv_task *t) {
   lv_abort_fn abort = t->abort;
   t->abort = NULL; /* asked once: a pending one wakes from its callback */
   if (abort(t, t->op) == LV_STOPPED) lv_wake(t, -ECANCELED);
+}
+
+void lv_task_cancel_once(lua_State *L, lv_task *t) {
+  lv_task_push(L, t);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, LV_TASK_REASON);
+  lua_pop(L, 1);
+  t->once = lv_scope_next_id();
+  t->once_pending = true;
+  if (!is_shielded(t)) lv_task_interrupt(t);
 }
 
 /* A plain value cannot carry its traceback: the last one's is kept aside. What
@@ -230,6 +272,7 @@ lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs) {
 static void report(lv_task *t) {
   lua_State *L = t->host->L;
   uint64_t id = lv_cancelled_scope(t->co, -1);
+  if (id != 0 && id == t->once) return;
   if (id == t->host->root.id || (id && lv_scope_is_above(&t->own, id))) {
     if (id != t->own.id) t->nursery->curtailed = true;
     return;

@@ -44,7 +44,9 @@ struct lv_task {
   lua_KContext kctx; /* for the continuation of the next park */
   int nargs;         /* for the next resume */
   unsigned id;
-  lua_State *at; /* where it waits: co, or a generator that co resumed */
+  uint64_t once;     /* names its last one-shot cancellation; 0: none yet */
+  bool once_pending; /* that has not been raised */
+  lua_State *at;     /* where it waits: co, or a generator that co resumed */
 };
 
 /* The metatable's name, and the object's user values. */
@@ -53,7 +55,8 @@ enum {
   LV_TASK_THREAD = 1,
   LV_TASK_NAMER, /* its name, or its function, which has one */
   LV_TASK_WOKEN_WITH,
-  LV_TASK_VALUES = LV_TASK_WOKEN_WITH
+  LV_TASK_REASON, /* of its last one-shot cancellation */
+  LV_TASK_VALUES = LV_TASK_REASON
 };
 
 /* The running task, or NULL: L is no task's (a finalizer, the main thread). */
@@ -85,11 +88,26 @@ void lv_wake_all(lv_list *waiting, int status); /* tasks by link */
 /* If the task may be cancelled where it stands, do. */
 void lv_task_interrupt(lv_task *t);
 
-/* Is the value the cancellation of a scope around the running task, or
- * os.exit's? Then it passes through whatever catches errors. */
-bool lv_task_is_leaving(lua_State *L, int idx);
+/* The edge-triggered cancellation of asyncio: Cancelled is raised once, where t
+ * waits or at its next wait outside shields; later waits are as before. What is
+ * on top of L, popped, becomes the error's reason. */
+void lv_task_cancel_once(lua_State *L, lv_task *t);
 
-/* Raise the cancellation of the outermost cancelled scope around t. */
+/* Is that to be raised by the next wait of t? */
+bool lv_task_is_due_once(const lv_task *t);
+
+/* Would a wait of t that begins now raise Cancelled? */
+bool lv_task_is_cancelled(const lv_task *t);
+
+/* Is the value the cancellation of a scope around the running task, its
+ * one-shot cancellation, or os.exit's? Then it passes through whatever catches
+ * errors. */
+bool lv_task_is_leaving(lua_State *L, int idx);
+/* The same without the one-shot one. */
+bool lv_task_is_leaving_scope(lua_State *L, int idx);
+
+/* Raise the cancellation of the outermost cancelled scope around t, or else its
+ * pending one-shot cancellation. */
 int lv_raise_cancelled(lua_State *L, lv_task *t);
 
 /* Make a task of the function and nargs arguments on top of L, which are

@@ -236,7 +236,7 @@ static lv_abort abort_park(lv_task *t, void *op) {
 static int l_park(lua_State *L) {
   const char *why = luaL_optstring(L, 1, "a wake-up");
   lv_task *t = lv_task_check_waitable(L);
-  if (t->scope->effective) {
+  if (lv_task_is_cancelled(t)) {
     lua_pushboolean(L, false);
     return 1;
   }
@@ -264,10 +264,32 @@ static int l_raise_cancelled(lua_State *L) {
 }
 
 /*** task.is_cancelled() -> boolean
- * Whether the calling task is in a cancelled scope: its next wait raises. */
+ * Whether the next wait of the calling task raises. */
 static int l_is_cancelled(lua_State *L) {
-  lv_task *t = lv_slot_task(L);
-  lua_pushboolean(L, t && t->scope->effective);
+  const lv_task *t = lv_slot_task(L);
+  lua_pushboolean(L, t && lv_task_is_cancelled(t));
+  return 1;
+}
+
+/*** task.cancel_once(t[, reason]) -> boolean
+ * asyncio's cancellation: raise Cancelled once in the task, where it waits or at
+ * its next wait outside shields; later waits are as before. pcall lets it pass,
+ * task.catch does not. false: the task has ended. Never waits. */
+static int l_cancel_once(lua_State *L) {
+  lv_task *t = check_object(L, 1);
+  lua_settop(L, 2);
+  bool runs = t->state != LV_DONE;
+  if (runs) lv_task_cancel_once(L, t);
+  lua_pushboolean(L, runs);
+  return 1;
+}
+
+/*** task.uncancel(t) -> boolean
+ * Take a cancel_once back that has not been raised; whether there was one. */
+static int l_uncancel(lua_State *L) {
+  lv_task *t = check_object(L, 1);
+  lua_pushboolean(L, t->once_pending);
+  t->once_pending = false;
   return 1;
 }
 
@@ -280,7 +302,7 @@ static int wait_done(lua_State *L, int status, lua_KContext ctx) {
 static int checkpoint_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   (void)status, (void)ctx;
-  return t->scope->effective ? lv_raise_cancelled(L, t) : 0;
+  return lv_task_is_cancelled(t) ? lv_raise_cancelled(L, t) : 0;
 }
 
 /*** task.checkpoint()
@@ -391,6 +413,9 @@ int lv_open_task(lua_State *L) {
                                        {"wake", l_wake},
                                        {"raise_cancelled", l_raise_cancelled},
                                        {"is_cancelled", l_is_cancelled},
+                                       {"cancel_once", l_cancel_once},
+                                       {"uncancel", l_uncancel},
+                                       {"catch", lv_l_catch},
                                        {"checkpoint", l_checkpoint},
                                        {"sleep", l_sleep},
                                        {"list", l_list},
