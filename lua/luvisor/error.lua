@@ -26,7 +26,9 @@ M.kinds = {
   "SpawnError", "ExitError", "Timeout", "Cancelled", "BrokenPipe",
   "IncompleteRead", "LimitOverrun", "NoProcess", "Closed", "Busy",
   "WorkerDied", "Deadlock", "OSError", "ConfigError", "UsageError",
-  "ErrorGroup",
+  "ErrorGroup", "Failed", "WorkerError",
+  -- asyncio's
+  "InvalidState", "QueueEmpty", "QueueFull", "BrokenBarrier",
 }
 
 -- Colours go, every other control character is shown as an escape, so that
@@ -67,11 +69,13 @@ end
 
 function Error:__tostring()
   local lines = { headline(self) }
-  if type(self.stderr) == "string" then add_tail(lines, self.stderr) end
+  local said = self.stderr or self.tail
+  if type(said) == "string" then add_tail(lines, said) end
   if self.cause ~= nil then
     add_indented(lines, "caused by", tostring(self.cause))
   end
-  for i, err in ipairs(self.errors or {}) do
+  local inner = self.kind == "ErrorGroup" and self.errors or {}
+  for i, err in ipairs(inner) do
     add_indented(lines, tostring(i), tostring(err))
   end
   return table.concat(lines, "\n")

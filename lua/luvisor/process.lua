@@ -113,17 +113,19 @@ M.split = words.split
 
 --- Where a program is, as found in PATH.
 -- @tparam string name
+-- @tparam[opt] string path directories with ":" between them; our PATH
 -- @treturn string|nil its path; nil if there is none
-function M.which(name)
+function M.which(name, path)
   if type(name) ~= "string" then
     errors.usage("which: expected a name, got %s", type(name))
   end
   if name:find "/" then
     return core_os.is_executable(name) and name or nil
   end
-  for dir in (os.getenv "PATH" or "/bin:/usr/bin"):gmatch "[^:]+" do
-    local path = dir .. "/" .. name
-    if core_os.is_executable(path) then return path end
+  path = path or os.getenv "PATH" or "/bin:/usr/bin"
+  for dir in path:gmatch "[^:]+" do
+    local file = dir .. "/" .. name
+    if core_os.is_executable(file) then return file end
   end
   return nil
 end

@@ -19,6 +19,9 @@ void lv_slot_end(lua_State *L); /* of the body of a task that has ended */
 void lv_patch_coroutine(lua_State *L);
 void lv_patch_pcall(lua_State *L);
 
+/* task.fairly(fn, ...) -> results */
+int lv_l_fairly(lua_State *L);
+
 /* task.catch(fn, ...) -> true, results | false, err */
 int lv_l_catch(lua_State *L);
 

@@ -199,11 +199,18 @@ static int l_strerror(lua_State *L) {
   return 1;
 }
 
+/* A text that is kept need not be allocated where it is asked for. */
+static void keep(lua_State *L, const char *text) {
+  lua_pushstring(L, text);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, text);
+}
+
 int lv_open_error(lua_State *L) {
   static const luaL_Reg functions[] = {{"set_metatable", l_set_metatable},
                                        {"is_cancellation", l_is_cancellation},
                                        {"strerror", l_strerror},
                                        {NULL, NULL}};
+  keep(L, SCOPE);
   luaL_newlib(L, functions);
   return 1;
 }

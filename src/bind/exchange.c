@@ -42,8 +42,16 @@ static int overrun(const exchange *x) {
   return 0;
 }
 
+/* Why a reader has ended before its end; 0: none has. */
+static int failure(const exchange *x) {
+  int error = 0;
+  for (int i = 0; i < x->n && error == 0; i++)
+    error = x->sources[i].box->r->error;
+  return error;
+}
+
 static bool is_over(const exchange *x) {
-  if (overrun(x)) return true;
+  if (overrun(x) || failure(x) < 0) return true;
   if (!x->proc->p->ended) return false;
   for (int i = 0; i < x->n; i++)
     if (!lv_reader_is_done(x->sources[i].box->r)) return false;
@@ -112,7 +120,8 @@ static lv_abort abort_exchange(lv_task *t, void *op) {
 
 /* Stack: …, exchange on top */
 static int push_result(lua_State *L, exchange *x) {
-  int over = overrun(x);
+  int over = overrun(x), error = failure(x);
+  if (error < 0) return lv_raise_os(L, error, "read", NULL);
   lua_pushboolean(L, x->held);
   if (over)
     lua_pushinteger(L, over);

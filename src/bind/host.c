@@ -13,6 +13,7 @@
 #include "bind/task.h"
 #include "core/proc.h"
 #include "core/writer.h"
+#include "os/term.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -59,8 +60,9 @@ static void push_text(lua_State *L, int idx) {
 
 /* Stack: who, error. May raise: called protected. */
 static int print_error(lua_State *L) {
+  const char *who = lua_touserdata(L, 1);
   push_text(L, 2);
-  fprintf(stderr, "luvisor: %s%s\n", lua_tostring(L, 1), lua_tostring(L, 3));
+  fprintf(stderr, "luvisor: %s%s\n", who, lua_tostring(L, 3));
   if (lv_is_error(L, 2)) {
     lua_getfield(L, 2, "traceback");
   } else {
@@ -77,7 +79,7 @@ static int print_error(lua_State *L) {
 void lv_host_warn_error(lua_State *L, const char *who) {
   fflush(stdout);
   lua_pushcfunction(L, print_error);
-  lua_pushstring(L, who);
+  lua_pushlightuserdata(L, (void *)who);
   lua_rotate(L, -3, 2);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     fprintf(stderr, "luvisor: an error that cannot be shown: %s\n",
@@ -109,6 +111,7 @@ static void on_interrupt(void *arg, int signum, unsigned times) {
 static void die(void *arg, int signum) {
   lv_host *host = arg;
   lv_procs_kill(&host->rt);
+  lv_term_restore();
   _exit(128 + signum);
 }
 
@@ -261,6 +264,7 @@ static bool clean_up(lv_host *host) {
 
 static void end_at_once(lv_host *host) {
   lv_procs_kill(&host->rt);
+  lv_term_restore();
   fflush(NULL);
   _exit(1);
 }
@@ -385,11 +389,13 @@ static int open_lua(lv_host *host, int argc, char **argv) {
   lua_pushlightuserdata(L, host);
   lua_pushinteger(L, argc);
   lua_pushlightuserdata(L, argv);
-  if (lua_pcall(L, 3, 0, 0) == LUA_OK) return 0;
-  fprintf(stderr, "luvisor: %s\n", luaL_tolstring(L, -1, NULL));
+  int status = lua_pcall(L, 3, 0, 0);
+  if (status == LUA_OK) return 0;
+  if (status != LUA_ERRMEM)
+    fprintf(stderr, "luvisor: %s\n", lua_tostring(L, -1));
   lua_close(L);
   host->L = NULL;
-  return -ENOEXEC;
+  return status == LUA_ERRMEM ? -ENOMEM : -ENOEXEC;
 }
 
 int lv_host_init(lv_host *host, int argc, char **argv) {

@@ -18,6 +18,8 @@ static int open_protect(lua_State *L) {
 
 static const luaL_Reg core[] = {
     {"luvisor.core.error", lv_open_error},
+    {"luvisor.core.fs", lv_open_fs},
+    {"luvisor.core.net", lv_open_net},
     {"luvisor.core.os", lv_open_os},
     {"luvisor.core.process", lv_open_process},
     {"luvisor.core.scope", lv_open_scope},

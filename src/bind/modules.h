@@ -9,6 +9,8 @@
  * (for work on luvisor itself). */
 void lv_install_modules(lua_State *L);
 
+int lv_open_fs(lua_State *L);
+int lv_open_net(lua_State *L);
 int lv_open_os(lua_State *L);
 int lv_open_process(lua_State *L);
 int lv_open_signal(lua_State *L);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /*** os.fds() -> list of integer
@@ -52,6 +53,23 @@ static int l_getpid(lua_State *L) {
   return 1;
 }
 
+/*** os.geteuid() -> integer */
+static int l_geteuid(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)geteuid());
+  return 1;
+}
+
+/*** os.uname() -> node, system, release, machine */
+static int l_uname(lua_State *L) {
+  struct utsname name;
+  if (uname(&name) < 0) return lv_raise_os(L, -errno, "uname", NULL);
+  lua_pushstring(L, name.nodename);
+  lua_pushstring(L, name.sysname);
+  lua_pushstring(L, name.release);
+  lua_pushstring(L, name.machine);
+  return 4;
+}
+
 /*** os.isatty(fd) -> boolean */
 static int l_isatty(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -85,6 +103,8 @@ static int l_is_executable(lua_State *L) {
 int lv_open_os(lua_State *L) {
   static const luaL_Reg functions[] = {{"fds", l_fds},
                                        {"getcwd", l_getcwd},
+                                       {"geteuid", l_geteuid},
+                                       {"uname", l_uname},
                                        {"getpid", l_getpid},
                                        {"isatty", l_isatty},
                                        {"processors", l_processors},

@@ -141,11 +141,13 @@ static int l_signal(lua_State *L) {
   return 1;
 }
 
-/*** h:hold()
- * Until release it is not reaped, so its group can be signalled. */
+/*** h:hold() -> h
+ * Until release it is not reaped, so its group can be signalled. For a <close>
+ * variable, which releases it. */
 static int l_hold(lua_State *L) {
   lv_proc_hold(check_box(L)->p);
-  return 0;
+  lua_settop(L, 1);
+  return 1;
 }
 
 /*** h:release() */
@@ -365,6 +367,8 @@ int lv_open_process(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, l_gc);
   lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, l_release);
+  lua_setfield(L, -2, "__close");
   luaL_newlib(L, functions);
   return 1;
 }

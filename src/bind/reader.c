@@ -60,7 +60,14 @@ static lv_abort abort_read(lv_task *t, void *op) {
   return LV_STOPPED;
 }
 
+static void check_failure(lua_State *L, const box *b) {
+  if (b->failure == LUA_NOREF) return;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, b->failure);
+  lua_error(L);
+}
+
 void lv_reader_box_check_free(lua_State *L, const box *b) {
+  check_failure(L, b);
   if (b->task)
     lv_raise(L, "Busy", "another task is reading this stream already");
 }
@@ -80,6 +87,7 @@ lv_reader_box *lv_reader_box_woken(lua_State *L) {
   if (b->r == NULL) lv_raise(L, "Closed", "the reader was closed meanwhile");
   b->task = NULL;
   lv_reader_need(b->r, 0);
+  check_failure(L, b);
   return b;
 }
 
@@ -368,14 +376,17 @@ static int l_in_kernel(lua_State *L) {
 
 /* ---- closing ---- */
 
-void lv_reader_box_close(box *b) {
+void lv_reader_box_interrupt(box *b) {
   lv_task *t = b->task;
-  if (t && t->state == LV_PARKED && t->abort) {
-    lv_abort_fn abort = t->abort;
-    t->abort = NULL;
-    abort(t, t->op);
-    lv_wake(t, -EBADF);
-  }
+  if (t == NULL || t->state != LV_PARKED || t->abort == NULL) return;
+  lv_abort_fn abort = t->abort;
+  t->abort = NULL;
+  abort(t, t->op);
+  lv_wake(t, -EBADF);
+}
+
+void lv_reader_box_close(box *b) {
+  lv_reader_box_interrupt(b);
   lv_reader *r = b->r;
   b->r = NULL;
   b->task = NULL;
@@ -394,6 +405,8 @@ static int l_gc(lua_State *L) {
   box *b = lua_touserdata(L, 1);
   if (b->r) lv_reader_free(b->r);
   b->r = NULL;
+  luaL_unref(L, LUA_REGISTRYINDEX, b->failure);
+  b->failure = LUA_NOREF;
   return 0;
 }
 
@@ -402,7 +415,7 @@ static int l_gc(lua_State *L) {
 lv_reader_box *lv_push_reader_box(lua_State *L) {
   lv_host_check_open(L);
   box *b = lua_newuserdatauv(L, sizeof *b, 0);
-  *b = (box){.max_line = LV_MAX_LINE};
+  *b = (box){.max_line = LV_MAX_LINE, .failure = LUA_NOREF};
   luaL_setmetatable(L, METATABLE);
   return b;
 }
@@ -433,6 +446,13 @@ void lv_make_reader_class(lua_State *L) {
                                      {"_in_kernel", l_in_kernel},
                                      {"_line_now", lv_l_line_now},
                                      {"_either", lv_l_either},
+                                     {"_feed", lv_l_feed},
+                                     {"_feed_eof", lv_l_feed_eof},
+                                     {"_fail", lv_l_fail},
+                                     {"_hold", lv_l_hold},
+                                     {"_start", lv_l_start},
+                                     {"_attach", lv_l_attach},
+                                     {"_state", lv_l_state},
                                      {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__newindex", l_newindex},
                                   {"__tostring", l_tostring},

@@ -1,5 +1,5 @@
 /* bind/reader.h — What the files share that make up Reader: reader.c (bytes),
- * lines.c (separators), copy.c. */
+ * lines.c (separators), fed.c, copy.c. */
 #ifndef LV_BIND_READER_H
 #define LV_BIND_READER_H
 
@@ -33,6 +33,9 @@ void lv_reader_box_check_failed(lua_State *L, const lv_reader_box *b);
 /* Push the first n bytes but for `cut` at their end, and take them. */
 void lv_reader_box_take(lua_State *L, lv_reader_box *b, size_t n, size_t cut);
 
+/* End the wait of whoever reads: with the box' failure, or with Closed. */
+void lv_reader_box_interrupt(lv_reader_box *b);
+
 /* Wake whoever waits for it, with Closed. */
 void lv_reader_box_close(lv_reader_box *b);
 
@@ -42,6 +45,16 @@ int lv_l_lines(lua_State *L);
 int lv_l_readuntil(lua_State *L);
 int lv_l_line_now(lua_State *L);
 int lv_l_either(lua_State *L);
+
+/* fed.c */
+int lv_l_fed(lua_State *L);
+int lv_l_feed(lua_State *L);
+int lv_l_feed_eof(lua_State *L);
+int lv_l_fail(lua_State *L);
+int lv_l_hold(lua_State *L);
+int lv_l_start(lua_State *L);
+int lv_l_attach(lua_State *L);
+int lv_l_state(lua_State *L);
 
 /* copy.c */
 int lv_l_copy_to(lua_State *L);

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <stdio.h>
 
 static const char METATABLE[] = "luvisor.scope";
 
@@ -145,36 +146,75 @@ void lv_scope_abandon(lv_scope *innermost) {
   }
 }
 
-/* Stack: error → (popped). No list can hold nil. */
-void lv_scope_fail(lua_State *L, lv_scope *s) {
-  if (lua_isnil(L, -1)) {
+/* Stack: error → error */
+static int start_list(lua_State *L) {
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, 1);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* Stack: error, list. */
+static void add_to_list(lua_State *L) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, 2, i);
+    if (lua_rawequal(L, -1, 1)) return;
     lua_pop(L, 1);
+  }
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, 2, n + 1);
+}
+
+/* Stack: error, scope. No list can hold nil. */
+static int add_error(lua_State *L) {
+  lv_scope *s = lua_touserdata(L, 2);
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1)) {
     lua_pushliteral(L, "nil");
+    lua_replace(L, 1);
   }
   if (s->errors == LUA_NOREF) {
-    lua_newtable(L);
-    s->errors = luaL_ref(L, LUA_REGISTRYINDEX);
+    s->errors = start_list(L);
+    return 0;
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-  bool known = false;
-  for (lua_Integer i = 1; i <= n && !known; i++) {
-    lua_rawgeti(L, -1, i);
-    known = lua_rawequal(L, -1, -3);
-    lua_pop(L, 1);
-  }
+  add_to_list(L);
+  return 0;
+}
+
+/* Nobody could catch what it raised: it is called where tasks end. */
+void lv_scope_fail(lua_State *L, lv_scope *s) {
+  lua_pushcfunction(L, add_error);
   lua_insert(L, -2);
-  if (known)
+  lua_pushlightuserdata(L, s);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     lua_pop(L, 1);
-  else
-    lua_rawseti(L, -2, n + 1);
-  lua_pop(L, 1);
+    s->lost = true;
+  }
   lv_scope_cancel(s);
 }
 
+/* Push the list of what the scope raises; false: it raises nothing. */
+static bool push_errors(lua_State *L, const lv_scope *s) {
+  if (s->errors != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
+    return true;
+  }
+  if (!s->lost) return false;
+  lua_createtable(L, 1, 0);
+  lua_pushliteral(L, "not enough memory");
+  lua_rawseti(L, -2, 1);
+  return true;
+}
+
 int lv_scope_print_errors(lv_scope *s, const char *who) {
-  if (s->errors == LUA_NOREF) return 0;
   lua_State *L = s->host->L;
+  if (s->errors == LUA_NOREF && s->lost) {
+    fprintf(stderr, "luvisor: %snot enough memory\n", who);
+    return 1;
+  }
+  if (s->errors == LUA_NOREF) return 0;
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
   int n = (int)lua_rawlen(L, -1);
   for (int i = 1; i <= n; i++) {
@@ -227,11 +267,9 @@ enum {
 /* Stack: scope, results or error… */
 static int leave(lua_State *L, lv_task *t, lv_scope *s, lua_KContext end) {
   lv_scope_leave(s);
-  if (s->errors != LUA_NOREF) {
-    lua_pushboolean(L, false);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->errors);
-    return 2;
-  }
+  lua_pushboolean(L, false);
+  if (push_errors(L, s)) return 2;
+  lua_pop(L, 1);
   bool cancelled = t->scope->effective && !s->shield;
   if (cancelled && s->curtailed) return lv_raise_cancelled(L, t);
   if (s->called && lv_task_is_due_once(t)) return lv_raise_cancelled(L, t);
@@ -358,6 +396,7 @@ static int l_gc(lua_State *L) {
     return 0;
   }
   if (s->live) drop(s);
+  if (s->anchorable) lv_unanchor(L, s);
   lv_scope_fini(s);
   return 0;
 }

@@ -36,6 +36,8 @@ struct lv_scope {
   bool adrift;    /* the outermost that a suspended generator is in */
   bool curtailed; /* a task of it was cancelled by it or from above */
   bool orphaned;  /* nobody knows it but its tasks: anchored for them */
+  bool anchorable; /* room for that has been made */
+  bool lost;      /* an error of it found no memory to be kept in */
   lv_timer deadline;
   size_t ntasks;   /* spawned into it and not ended */
   lv_task *joiner; /* parked until there are none */
@@ -62,7 +64,7 @@ void lv_scope_attach(lv_scope *innermost, lv_task *t);
 void lv_scope_abandon(lv_scope *innermost);
 
 /* Add the error on top of L, popped, to what the scope raises when it is left,
- * and cancel the scope. The same error twice is one. */
+ * and cancel the scope. The same error twice is one. Raises nothing itself. */
 void lv_scope_fail(lua_State *L, lv_scope *s);
 /* Print those that were added; their number. */
 int lv_scope_print_errors(lv_scope *s, const char *who);

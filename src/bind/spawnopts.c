@@ -308,4 +308,5 @@ void lv_read_spawn_opts(lua_State *L, int arg, lv_spawn_request *req) {
   to->oom_score_adj = read_int(&from, "oom_score_adj", &req->oom_score_adj);
   to->no_new_privs = lv_opts_flag(&from, "no_new_privs");
   to->pdeathsig = read_signal(&from, "pdeathsig");
+  to->keep_sigpipe = lv_opts_flag(&from, "_keep_sigpipe");
 }

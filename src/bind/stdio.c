@@ -184,11 +184,12 @@ static void take_fd(job *j, int fd) {
 /* ---- streams ---- */
 
 /* From now on others have our description, too, and must find it blocking. */
-static void share(lv_io *io) {
+static void share(job *j, lv_io *io) {
   if (io->fd < 0 || io->mode != LV_IO_OWN) return;
   bool is_socket = lv_fd_kind_of(io->fd) == LV_FD_SOCKET;
+  int rc = lv_fd_set_nonblocking(io->fd, false);
+  if (rc < 0) fail(j, rc, "fds", j->name);
   io->mode = is_socket ? LV_IO_SOCKET : LV_IO_POLLED;
-  lv_fd_set_nonblocking(io->fd, false);
 }
 
 /* Ours is non-blocking, which the child must not see: it gets a description of
@@ -198,11 +199,12 @@ static void take_io(job *j, lv_io *io, int flags) {
   if (io->mode != LV_IO_OWN) return;
   int own = lv_fd_reopen(io->fd, flags);
   if (own < 0) {
-    share(io);
+    share(j, io);
     return;
   }
   j->fd->temporary = j->fd->source = own;
-  lv_fd_set_nonblocking(own, false);
+  int rc = lv_fd_set_nonblocking(own, false);
+  if (rc < 0) fail(j, rc, "fds", j->name);
 }
 
 static void take_reader(job *j, const lv_reader_box *box) {
@@ -230,8 +232,8 @@ static void take_duplex(job *j, const lv_reader_box *reader,
   else
     take_writer(j, writer);
   if (j->fd->temporary >= 0) return;
-  if (reader->r) share(&reader->r->io);
-  if (writer->w) share(&writer->w->io);
+  if (reader->r) share(j, &reader->r->io);
+  if (writer->w) share(j, &writer->w->io);
 }
 
 static void take_lua_file(job *j, const luaL_Stream *file) {

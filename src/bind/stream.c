@@ -6,6 +6,7 @@
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
+#include "bind/reader.h"
 #include "os/fd.h"
 
 #include <errno.h>
@@ -101,6 +102,13 @@ static int l_open_writer(lua_State *L) {
   return 0;
 }
 
+/* _close_fd(fd): of a pipe that a stream of ours goes on with */
+static int l_close_fd(lua_State *L) {
+  int fd = check_fd(L, 1);
+  lv_fd_close(&fd);
+  return 0;
+}
+
 /* _set_standard(writer, file): what is written to io.stdout or io.stderr keeps
  * its order with what is written here. */
 static int l_set_standard(lua_State *L) {
@@ -116,7 +124,9 @@ int lv_open_stream(lua_State *L) {
   static const luaL_Reg functions[] = {{"pipe", l_pipe},
                                        {"_open_reader", l_open_reader},
                                        {"_open_writer", l_open_writer},
+                                       {"_close_fd", l_close_fd},
                                        {"_set_standard", l_set_standard},
+                                       {"_fed", lv_l_fed},
                                        {NULL, NULL}};
   lv_make_reader_class(L);
   lv_make_writer_class(L);

@@ -18,6 +18,7 @@ typedef struct {
   lv_task *task;  /* that reads now, or NULL */
   size_t scanned; /* bytes of the buffer known to hold no separator */
   size_t max_line;
+  int failure; /* what each read raises, in the registry; or LUA_NOREF */
 } lv_reader_box;
 
 typedef struct {
@@ -26,6 +27,8 @@ typedef struct {
   lv_list waiting; /* tasks by link; task->op is how many bytes may pend */
   FILE *file;      /* C's, of the same descriptor: flushed before a write */
   bool told;       /* a failure has been raised */
+  bool paused;     /* more than `high` were pending, and not yet `low` again */
+  size_t high, low;
 } lv_writer_box;
 
 /* Make the box first (it may raise, and owns nothing), open the stream into it

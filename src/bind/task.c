@@ -42,14 +42,14 @@ bool lv_task_is_leaving(lua_State *L, int idx) {
   return t && id == t->once;
 }
 
-static bool is_shielded(const lv_task *t) {
+bool lv_task_is_shielded(const lv_task *t) {
   for (const lv_scope *s = t->scope; s != &t->own; s = s->parent)
     if (s->shield) return true;
   return false;
 }
 
 bool lv_task_is_due_once(const lv_task *t) {
-  return t->once_pending && !is_shielded(t);
+  return t->once_pending && !lv_task_is_shielded(t);
 }
 
 bool lv_task_is_cancelled(const lv_task *t) {
@@ -80,12 +80,12 @@ static const lv_scope *outermost_cancelled(const lv_scope *s) {
 }
 
 static int raise_once(lua_State *L, lv_task *t) {
-  t->once_pending = false;
   lv_push_cancelled(L, t->once);
   lv_task_push(L, t);
   lua_getiuservalue(L, -1, LV_TASK_REASON);
   lua_setfield(L, -3, "reason");
   lua_pop(L, 1);
+  t->once_pending = false;
   return lua_error(L);
 }
 
@@ -159,7 +159,7 @@ void lv_task_cancel_once(lua_State *L, lv_task *t) {
   lua_pop(L, 1);
   t->once = lv_scope_next_id();
   t->once_pending = true;
-  if (!is_shielded(t)) lv_task_interrupt(t);
+  if (!lv_task_is_shielded(t)) lv_task_interrupt(t);
 }
 
 /* A plain value cannot carry its traceback: the last one's is kept aside. What
@@ -220,7 +220,7 @@ void lv_anchor(lua_State *L, const void *key) {
   lua_pop(L, 1);
 }
 
-static void unanchor(lua_State *L, const void *key) {
+void lv_unanchor(lua_State *L, const void *key) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
   lua_pushnil(L);
   lua_rawsetp(L, -2, key);
@@ -233,10 +233,20 @@ void lv_task_push(lua_State *L, lv_task *t) {
   lua_remove(L, -2);
 }
 
+/* Should the nursery be orphaned, there may be no memory to anchor it. */
+static void make_anchorable(lua_State *L, lv_scope *nursery) {
+  if (nursery->anchorable) return;
+  lua_pushboolean(L, false);
+  lv_anchor(L, nursery);
+  lua_pop(L, 1);
+  nursery->anchorable = true;
+}
+
 /* Stack: fn, args… → object */
 lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs) {
   lv_host *host = nursery->host;
   luaL_checkstack(L, 8, "too many arguments to spawn");
+  make_anchorable(L, nursery);
   lv_task *t = lua_newuserdatauv(L, sizeof *t, LV_TASK_VALUES);
   *t = (lv_task){.host = host, .nursery = nursery};
   lv_list_init(&t->link);
@@ -291,7 +301,7 @@ static void leave_nursery(lv_task *t) {
   if (--nursery->ntasks > 0) return;
   if (nursery->joiner) lv_wake(nursery->joiner, 0);
   nursery->joiner = NULL;
-  if (nursery->orphaned) unanchor(t->host->L, nursery);
+  if (nursery->orphaned) lv_unanchor(t->host->L, nursery);
 }
 
 static void finish(lv_task *t, int status) {
@@ -308,7 +318,7 @@ static void finish(lv_task *t, int status) {
   host->ntasks--;
   lv_wake_all(&t->joiners, 0);
   leave_nursery(t);
-  unanchor(host->L, t);
+  lv_unanchor(host->L, t);
 }
 
 static void resume(lv_task *t) {

@@ -96,6 +96,9 @@ void lv_task_cancel_once(lua_State *L, lv_task *t);
 /* Is that to be raised by the next wait of t? */
 bool lv_task_is_due_once(const lv_task *t);
 
+/* Is t, which has not ended, in a shield of its own? */
+bool lv_task_is_shielded(const lv_task *t);
+
 /* Would a wait of t that begins now raise Cancelled? */
 bool lv_task_is_cancelled(const lv_task *t);
 
@@ -118,6 +121,7 @@ void lv_task_push(lua_State *L, lv_task *t); /* its object; not ended yet */
 
 /* Keep the value on top of L, which stays there, from being collected. */
 void lv_anchor(lua_State *L, const void *key);
+void lv_unanchor(lua_State *L, const void *key);
 
 /* One pass over the tasks that are ready now. */
 void lv_run_ready(lv_host *host);

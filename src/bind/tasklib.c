@@ -293,6 +293,14 @@ static int l_uncancel(lua_State *L) {
   return 1;
 }
 
+/*** task.is_shielded(t) -> boolean
+ * Whether a cancel_once would be felt only after a shield that it is in. */
+static int l_is_shielded(lua_State *L) {
+  const lv_task *t = check_object(L, 1);
+  lua_pushboolean(L, t->state != LV_DONE && lv_task_is_shielded(t));
+  return 1;
+}
+
 static int wait_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   (void)status, (void)ctx;
@@ -415,7 +423,9 @@ int lv_open_task(lua_State *L) {
                                        {"is_cancelled", l_is_cancelled},
                                        {"cancel_once", l_cancel_once},
                                        {"uncancel", l_uncancel},
+                                       {"is_shielded", l_is_shielded},
                                        {"catch", lv_l_catch},
+                                       {"fairly", lv_l_fairly},
                                        {"checkpoint", l_checkpoint},
                                        {"sleep", l_sleep},
                                        {"list", l_list},

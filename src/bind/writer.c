@@ -6,9 +6,10 @@
  * kept alive as the box's user value.
  * @module luvisor.stream
  * @type Writer */
+#include "bind/writer.h"
+
 #include "bind/error.h"
 #include "bind/host.h"
-#include "bind/stream.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -19,7 +20,7 @@ static const char METATABLE[] = "luvisor.Writer";
 
 typedef lv_writer_box box;
 
-enum { LENT = 1, LEND_FROM = 16 * 1024 };
+enum { LENT = 1 };
 
 lv_writer_box *lv_to_writer(lua_State *L, int arg) {
   return luaL_testudata(L, arg, METATABLE);
@@ -39,15 +40,22 @@ lv_writer_box *lv_check_writer(lua_State *L, int arg) {
 
 /* ---- waiting ---- */
 
-/* Wake those that wait for no more than is pending now. */
+/* Has what this task waits for come? */
+static bool is_served(const box *b, const lv_task *t) {
+  uintptr_t most = (uintptr_t)t->op;
+  if (b->w->error < 0) return true;
+  if (most == LV_UNTIL_CLOSED) return b->w->io.fd < 0;
+  return lv_writer_pending(b->w) <= most;
+}
+
 static void on_progress(void *arg) {
   box *b = arg;
-  size_t pending = lv_writer_pending(b->w);
+  if (b->paused && lv_writer_pending(b->w) <= b->low) b->paused = false;
   lv_list *head = &b->waiting;
   for (lv_list *at = head->next, *next; at != head; at = next) {
     next = at->next;
     lv_task *t = LV_OF(at, lv_task, link);
-    if (b->w->error == 0 && pending > (uintptr_t)t->op) continue;
+    if (!is_served(b, t)) continue;
     lv_list_del(at);
     lv_wake(t, 0);
   }
@@ -73,28 +81,39 @@ static int raise_failed(lua_State *L, box *b, int code) {
   return lv_raise_os(L, code, "write", NULL);
 }
 
-static int wait_done(lua_State *L, int status, lua_KContext ctx) {
-  (void)status, (void)ctx;
-  lv_task *t = lv_task_of(L);
+lv_writer_box *lv_writer_box_woken(lua_State *L) {
+  const lv_task *t = lv_task_of(L);
   box *b = lua_touserdata(L, 1);
   if (lua_getiuservalue(L, 1, LENT) != LUA_TNIL) forget_lent(L, b);
-  if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
+  if (t->status == -ECANCELED) lv_raise_cancelled(L, lv_task_of(L));
+  return b;
+}
+
+static int wait_done(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  box *b = lv_writer_box_woken(L);
   if (b->w->error < 0) return raise_failed(L, b, b->w->error);
   return 0;
 }
 
-/* Wait until no more than `most` bytes are pending. */
-static int wait_for(lua_State *L, box *b, size_t most) {
+int lv_writer_box_park(lua_State *L, box *b, size_t most, lua_KFunction k) {
   lv_task *t = lv_task_check(L);
   lv_list_push(&b->waiting, &t->link);
   return lv_park(L, t, "room in a stream", (void *)(uintptr_t)most,
-                 lv_abort_unlink, wait_done);
+                 lv_abort_unlink, k);
+}
+
+/* Wait until no more than `most` bytes are pending. */
+static int wait_for(lua_State *L, box *b, size_t most) {
+  return lv_writer_box_park(L, b, most, wait_done);
 }
 
 /* ---- writing ---- */
 
 /* Queue a long string without a copy: it is kept alive as a user value. */
-static int lend(lua_State *L, box *b, int arg, const char *s, size_t n) {
+int lv_writer_box_lend(lua_State *L, box *b, int arg) {
+  size_t n;
+  const char *s = lua_tolstring(L, arg, &n);
   int rc = lv_writer_settle(b->w); /* the one lent before */
   if (rc < 0) return rc;
   lua_pushvalue(L, arg);
@@ -132,7 +151,8 @@ static void put(lua_State *L, box *b, int arg, gathered *g) {
     g->n += n;
     return;
   }
-  int rc = n < LEND_FROM ? lv_writer_put(b->w, s, n) : lend(L, b, arg, s, n);
+  int rc = n < LV_LEND_FROM ? lv_writer_put(b->w, s, n)
+                            : lv_writer_box_lend(L, b, arg);
   if (rc < 0) raise_failed(L, b, rc);
 }
 
@@ -260,16 +280,26 @@ static int l_fileno(lua_State *L) {
   return 1;
 }
 
+/* And not that the other side, or the script, wanted no more. */
+static bool is_failure(int code) {
+  return code < 0 && code != -EPIPE && code != -ECONNRESET && code != -EBADF;
+}
+
 /* w:_feed(s): queue s whole, never waiting, and close; a broken pipe is no
  * error. For communicate. */
 static int l_feed(lua_State *L) {
   box *b = lv_check_writer(L, 1);
-  size_t n;
-  const char *s = luaL_checklstring(L, 2, &n);
+  luaL_checkstring(L, 2);
   b->w->may_widen = true;
-  lend(L, b, 2, s, n);
+  int rc = lv_writer_box_lend(L, b, 2);
   lv_writer_close(b->w);
-  return 0;
+  return is_failure(rc) ? raise_failed(L, b, rc) : 0;
+}
+
+/* w:_check_fed(): raise what it has failed with. */
+static int l_check_fed(lua_State *L) {
+  box *b = lv_check_writer(L, 1);
+  return is_failure(b->w->error) ? raise_failed(L, b, b->w->error) : 0;
 }
 
 static int l_tostring(lua_State *L) {
@@ -299,7 +329,7 @@ static int l_gc(lua_State *L) {
 lv_writer_box *lv_push_writer_box(lua_State *L) {
   lv_host_check_open(L);
   box *b = lua_newuserdatauv(L, sizeof *b, 1);
-  *b = (box){0};
+  *b = (box){.high = LV_HIGH_WATER, .low = LV_HIGH_WATER / 4};
   lv_list_init(&b->waiting);
   luaL_setmetatable(L, METATABLE);
   return b;
@@ -323,7 +353,13 @@ void lv_make_writer_class(lua_State *L) {
                                      {"pending", l_pending},
                                      {"fileno", l_fileno},
                                      {"_feed", l_feed},
+                                     {"_check_fed", l_check_fed},
                                      {"_flush", l_flush},
+                                     {"_put", lv_l_put},
+                                     {"_room", lv_l_room},
+                                     {"_until_closed", lv_l_until_closed},
+                                     {"_is_lost", lv_l_is_lost},
+                                     {"_marks", lv_l_marks},
                                      {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__tostring", l_tostring},
                                   {"__close", l_close},

@@ -62,7 +62,10 @@ static struct msghdr message(const struct iovec *iov, int n) {
 ssize_t lv_io_readv(const lv_io *io, const struct iovec *iov, int n) {
   if (io->mode == LV_IO_SOCKET) {
     struct msghdr msg = message(iov, n);
-    ssize_t got = recvmsg(io->fd, &msg, MSG_DONTWAIT);
+    ssize_t got;
+    do
+      got = recvmsg(io->fd, &msg, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
   }
   if (io->mode == LV_IO_POLLED && !is_ready(io->fd, POLLIN)) return -EAGAIN;
@@ -72,7 +75,10 @@ ssize_t lv_io_readv(const lv_io *io, const struct iovec *iov, int n) {
 ssize_t lv_io_writev(const lv_io *io, const struct iovec *iov, int n) {
   if (io->mode == LV_IO_SOCKET) {
     struct msghdr msg = message(iov, n);
-    ssize_t put = sendmsg(io->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t put;
+    do
+      put = sendmsg(io->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
   }
   if (io->mode == LV_IO_OWN) return lv_fd_writev(io->fd, iov, n);

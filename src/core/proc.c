@@ -73,11 +73,15 @@ static void look(lv_proc *p) {
   free_if_done(p);
 }
 
+void lv_proc_look(lv_proc *p) {
+  lv_sigs_hold();
+  look(p);
+  lv_sigs_release();
+}
+
 static void on_pidfd(void *arg, int events) {
   (void)events;
-  lv_sigs_hold();
-  look(arg);
-  lv_sigs_release();
+  lv_proc_look(arg);
 }
 
 /* Nothing that is called here takes another process out of the list. */

@@ -66,6 +66,9 @@ void lv_proc_release(lv_proc *p);
 /* The owner lets go; a child of ours is reaped all the same. */
 void lv_proc_disown(lv_proc *p);
 
+/* It has ended, as somebody saw: settle it now. */
+void lv_proc_look(lv_proc *p);
+
 /* KILL to every child that is not detached, and to its group, and the terminal
  * back from whom it was lent to. Calls nothing that a signal handler may not,
  * and reads the list forwards only, which is whole at every moment. */

@@ -28,7 +28,7 @@ static size_t least(size_t a, size_t b) {
  * for every line. Who needs one byte more than the limit looks for something
  * in the text, and that may be far: as much again. */
 static size_t wanted(const lv_reader *r) {
-  if (!r->started || r->io.fd < 0) return 0;
+  if (!r->started || r->held || r->io.fd < 0) return 0;
   size_t size = lv_buf_size(&r->buf), n = 0;
   bool needed = size < r->need;
   if (size < r->limit && (needed || !r->paused || size <= r->limit / 2))
@@ -52,9 +52,14 @@ void lv_reader_stop(lv_reader *r) {
 }
 
 /* A terminal whose other side is gone says EIO, and so do terminals that we
- * have lost: that is the end (pty(7)). A disk's is an error. */
+ * have lost: that is the end (pty(7)). Of all else it is an error. */
+static bool may_be_terminal(const lv_reader *r) {
+  int kind = lv_fd_kind_of(r->io.fd);
+  return kind == LV_FD_TTY || kind == LV_FD_OTHER;
+}
+
 static void end(lv_reader *r, ssize_t result) {
-  if (result == 0 || (result == -EIO && r->io.mode != LV_IO_FILE))
+  if (result == 0 || (result == -EIO && may_be_terminal(r)))
     r->eof = true;
   else
     r->error = (int)result;
@@ -180,4 +185,42 @@ int lv_reader_hook(lv_reader *r, void (*hook)(void *arg), void *arg, bool on) {
   int rc = r->watch ? 0 : open_watch(r);
   if (rc < 0 || r->watch == NULL) return rc;
   return lv_watch_set(r->watch, on ? UV_READABLE : 0);
+}
+
+int lv_reader_feed(lv_reader *r, const char *bytes, size_t n) {
+  if (lv_reader_is_done(r)) return -EPIPE;
+  int rc = lv_buf_append(&r->buf, bytes, n);
+  if (rc == 0 && n > 0) settle(r, true);
+  return rc;
+}
+
+void lv_reader_feed_eof(lv_reader *r) {
+  if (lv_reader_is_done(r)) return;
+  end(r, 0);
+  settle(r, true);
+}
+
+int lv_reader_hold(lv_reader *r, bool on) {
+  r->held = on;
+  return lv_reader_update(r);
+}
+
+int lv_reader_attach(lv_reader *r, lv_reader *from) {
+  if (r->io.fd >= 0 || lv_reader_is_done(r)) return -EBUSY;
+  if (from->job || from->hook) return -EBUSY;
+  size_t n = lv_buf_size(&from->buf);
+  int rc = n > 0 ? lv_buf_append(&r->buf, lv_buf_bytes(&from->buf), n) : 0;
+  if (rc < 0) return rc;
+  lv_buf_consume(&from->buf, n);
+  lv_watch_close(from->watch);
+  from->watch = NULL;
+  r->io = from->io;
+  r->eof = from->eof;
+  r->error = from->error;
+  r->wide = from->wide;
+  from->io.fd = -1;
+  from->wide = false;
+  r->started = true;
+  settle(r, true);
+  return 0;
 }

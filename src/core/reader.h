@@ -35,6 +35,7 @@ struct lv_reader {
   bool eof;       /* nothing will come after what is in buf */
   bool started;   /* something has been asked for */
   bool paused;    /* was full, and not half of it is taken yet */
+  bool held;      /* nothing is to be read for now */
   bool bulk;      /* take as much as comes, in big pieces */
   bool may_widen; /* a pipe of ours that may be made bigger */
   bool wide;
@@ -44,7 +45,8 @@ struct lv_reader {
   void *hook_arg;
 };
 
-/* Takes over io.fd; on failure it stays the caller's. 0 or -errno. */
+/* Takes over io.fd; on failure it stays the caller's. An io without a
+ * descriptor (-1) makes a reader that is fed. 0 or -errno. */
 int lv_reader_open(lv_reader **out, lv_rt *rt, lv_io io, size_t limit);
 
 /* Read on until the buffer holds n bytes (SIZE_MAX: to the end). n smaller than
@@ -67,6 +69,19 @@ static inline bool lv_reader_is_done(const lv_reader *r) {
 
 void lv_reader_stop(lv_reader *r); /* close the fd; what is buffered stays */
 void lv_reader_free(lv_reader *r);
+
+/* Bytes, and the end, from elsewhere than the fd: as if they had been read. The
+ * end closes the fd; what is buffered stays. 0 or -errno, -EPIPE: after the
+ * end. */
+int lv_reader_feed(lv_reader *r, const char *bytes, size_t n);
+void lv_reader_feed_eof(lv_reader *r);
+
+/* Read nothing for now, whoever waits; or go on. 0 or -errno. */
+int lv_reader_hold(lv_reader *r, bool on);
+
+/* r, which has been fed, goes on with all that `from` had. 0, -EBUSY: r has an
+ * fd already or has ended, or from is busy; or another -errno. */
+int lv_reader_attach(lv_reader *r, lv_reader *from);
 
 /* For who moves the bytes himself (core/relay.c): call hook each time the fd is
  * ready, while `on`. hook NULL: as before. 0 or -errno. */

@@ -19,6 +19,8 @@ typedef struct lv_rt {
   lv_list procs;       /* lv_proc.link: children not reaped yet */
   lv_sub sigchld;      /* subscribed while it has somebody to tell */
   size_t need_sigchld; /* how many those are */
+  lv_sub orphans;      /* core/strangers.c, while it reaps them … */
+  int subreapers;      /* … for this many */
   lv_list writers;     /* lv_writer.link: closed, but still flushing */
   bool pidfds;
   int lent_tty;         /* a child has it (core/foreground.h), or -1 */

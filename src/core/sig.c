@@ -26,7 +26,8 @@ static atomic_int wake_fd = -1;
 /* Touched by the loop's thread only, and its handlers. */
 static struct {
   pid_t thread;
-  volatile sig_atomic_t ends[LV_NSIG]; /* is it a signal that ends us? */
+  volatile sig_atomic_t ends[LV_NSIG]; /* is it a signal that ends us, or even
+                                          AT_ONCE? */
   volatile sig_atomic_t first;         /* of those that have come, or 0 */
   volatile sig_atomic_t held;
   volatile sig_atomic_t late; /* the signal to act upon when released */
@@ -37,6 +38,7 @@ static struct {
 } last;
 
 enum { PATIENCE = 5 }; /* seconds */
+enum { AT_ONCE = 2 };
 
 static void set_timer(time_t seconds) {
   const struct itimerspec in = {.it_value.tv_sec = seconds};
@@ -51,7 +53,7 @@ static void call_last(int signum) {
 }
 
 static void note_end(int signum) {
-  if (last.first != 0) {
+  if (last.first != 0 || last.ends[signum] == AT_ONCE) {
     call_last(signum);
     return;
   }
@@ -202,6 +204,11 @@ void lv_sigs_on_last(lv_last_fn fn, void *arg) {
 
 void lv_sigs_set_ending(int signum, bool on) {
   last.ends[signum] = on;
+}
+
+int lv_sigs_set_fatal(int signum) {
+  last.ends[signum] = AT_ONCE;
+  return catch (signum);
 }
 
 void lv_sigs_hold(void) {

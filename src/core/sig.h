@@ -52,6 +52,9 @@ typedef void (*lv_last_fn)(void *arg, int signum);
 void lv_sigs_on_last(lv_last_fn fn, void *arg);
 void lv_sigs_set_ending(int signum, bool on);
 
+/* The first arrival of this one does the same at once. 0 or -errno. */
+int lv_sigs_set_fatal(int signum);
+
 /* Between the two fn waits: what it reads is being changed. They nest. */
 void lv_sigs_hold(void);
 void lv_sigs_release(void);

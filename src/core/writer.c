@@ -2,6 +2,7 @@
 #include "core/writer.h"
 
 #include "os/fd.h"
+#include "os/sock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@ static void close_fd(lv_writer *w) {
   w->watch = NULL;
   if (w->wide) lv_rt_unwiden(w->rt);
   w->wide = false;
+  if (w->ends_by_shutdown && w->io.mode == LV_IO_OWN)
+    lv_sock_end_writing(w->io.fd); /* a child's that has it would end, too */
   if (w->job) {
     lv_filejob_abandon(w->job); /* which closes the fd */
     w->job = NULL;
@@ -92,20 +95,26 @@ static int start_job(lv_writer *w) {
   return rc;
 }
 
-static bool wants_watch(const lv_writer *w) {
+static bool wants_room(const lv_writer *w) {
   return lv_writer_pending(w) > 0 || w->room_wanted > 0;
+}
+
+/* What to watch for while there is nothing to write. An error, as of a pipe
+ * that has lost its reader, is told whatever is asked. */
+static int idle_events(const lv_writer *w) {
+  return w->watching ? UV_PRIORITIZED : 0;
 }
 
 /* Watch when something waits. The watch stays until it has found nothing to do
  * once: whoever writes much soon writes again. */
 static int update(lv_writer *w) {
-  if (w->io.fd < 0 || !wants_watch(w)) return 0;
+  if (w->io.fd < 0 || !(wants_room(w) || w->watching)) return 0;
   if (w->watch == NULL && w->io.mode != LV_IO_FILE) {
     int rc = open_watch(w);
     if (rc < 0) return rc;
   }
   if (w->io.mode == LV_IO_FILE) return start_job(w);
-  return lv_watch_set(w->watch, UV_WRITABLE);
+  return lv_watch_set(w->watch, wants_room(w) ? UV_WRITABLE : idle_events(w));
 }
 
 static void free_if_done(lv_writer *w) {
@@ -125,13 +134,25 @@ static void settle_state(lv_writer *w, ssize_t error) {
     tell(w);
 }
 
+/* A terminal that no program has open any more takes nothing and does not say
+ * so, but wakes us for ever. */
+static ssize_t push_on(lv_writer *w) {
+  ssize_t before = (ssize_t)lv_writer_pending(w), left = push(w);
+  bool stuck = left > 0 && left == before && lv_fd_has_lost_reader(w->io.fd);
+  return stuck ? -EPIPE : left;
+}
+
 static void on_writable(void *arg, int events) {
   lv_writer *w = arg;
   (void)events;
-  if (wants_watch(w))
-    settle_state(w, push(w));
-  else
-    lv_watch_set(w->watch, 0);
+  if (wants_room(w)) {
+    settle_state(w, push_on(w));
+  } else if (w->watching && lv_fd_has_lost_reader(w->io.fd)) {
+    w->lost = lv_fd_kind_of(w->io.fd) == LV_FD_PIPE;
+    settle_state(w, w->lost ? -EPIPE : -ECONNRESET);
+  } else {
+    lv_watch_set(w->watch, idle_events(w));
+  }
 }
 
 /* The memory serves again. */
@@ -246,5 +267,13 @@ int lv_writer_want_room(lv_writer *w, lv_listener *l, bool on) {
   if (l->wants_room == on) return 0;
   l->wants_room = on;
   w->room_wanted += on ? 1 : -1;
+  return update(w);
+}
+
+int lv_writer_watch_loss(lv_writer *w) {
+  if (w->io.fd < 0) return 0;
+  int kind = lv_fd_kind_of(w->io.fd);
+  if (kind != LV_FD_PIPE && kind != LV_FD_SOCKET) return 0;
+  w->watching = true;
   return update(w);
 }

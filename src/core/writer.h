@@ -41,8 +41,11 @@ struct lv_writer {
   size_t nfile; /* bytes that a thread is writing now */
   int error;    /* -errno of the write that failed; final */
   bool closing;
+  bool watching; /* for the loss of its reader, also while nothing is queued */
+  bool lost;     /* … of a pipe, which has come while nothing was */
   bool released; /* the owner is gone: free it when the fd is closed */
   bool may_widen, wide;
+  bool ends_by_shutdown; /* a socket whose other direction has its own fd */
 };
 
 /* Takes over io.fd; on failure it stays the caller's. 0 or -errno. */
@@ -69,6 +72,11 @@ void lv_writer_abort(lv_writer *w);
 
 /* The owner lets go: closes, and frees it when that is done. */
 void lv_writer_release(lv_writer *w);
+
+/* From now on notice when nobody reads the pipe any more (-EPIPE), or the
+ * socket was reset (-ECONNRESET), also while there is nothing to write. Of
+ * other things it cannot be known. 0 or -errno. */
+int lv_writer_watch_loss(lv_writer *w);
 
 void lv_writer_listen(lv_writer *w, lv_listener *l);
 void lv_writer_unlisten(lv_writer *w, lv_listener *l); /* twice is harmless */

@@ -158,3 +158,8 @@ bool lv_fd_pipe_is_full(int fd) {
   lv_fd_close(&end);
   return full;
 }
+
+bool lv_fd_has_lost_reader(int fd) {
+  struct pollfd p = {.fd = fd};
+  return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}

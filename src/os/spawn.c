@@ -172,12 +172,16 @@ static pid_t clone_into_cgroup(lv_spawner *sp, lv_spawn_job *job,
   return rc;
 }
 
+static uint64_t reset_of(const lv_spawn_job *job, uint64_t all) {
+  return job->opts->keep_sigpipe ? all & ~BIT(SIGPIPE) : all;
+}
+
 /* All but those that we ignore are default without further calls, of which
  * each costs a fifth of a microsecond. */
 static pid_t clone_cleared(lv_spawner *sp, lv_spawn_job *job,
                            lv_clone_opts *how) {
   if ((sp->lacks & LV_LACKS_CLONE3) != 0) return -ENOSYS;
-  job->reset = sp->ignored;
+  job->reset = reset_of(job, sp->ignored);
   if (how->cgroup >= 0) {
     pid_t rc = clone_into_cgroup(sp, job, how);
     if (!is_refusal(rc)) return rc;
@@ -191,7 +195,7 @@ static pid_t clone_cleared(lv_spawner *sp, lv_spawn_job *job,
 
 static pid_t clone_plain(lv_spawner *sp, lv_spawn_job *job,
                          lv_clone_opts *how) {
-  job->reset = ~(BIT(SIGKILL) | BIT(SIGSTOP));
+  job->reset = reset_of(job, ~(BIT(SIGKILL) | BIT(SIGSTOP)));
   job->enter_cgroup = job->opts->cgroup >= 0;
   pid_t rc = lv_clone(how);
   if (how->pidfd == NULL || !is_refusal(rc)) return rc;

@@ -53,7 +53,8 @@ typedef struct {
   const int *oom_score_adj;
   const cpu_set_t *cpus;
   bool no_new_privs;
-  int pdeathsig; /* 0: none. Set last, as setuid clears it */
+  int pdeathsig;     /* 0: none. Set last, as setuid clears it */
+  bool keep_sigpipe; /* ignored, as we ignore it */
 } lv_spawn_opts;
 
 #define LV_SPAWN_OPTS_INIT \

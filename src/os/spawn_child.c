@@ -162,7 +162,11 @@ CHILD int clear_targets(lv_spawn_job *job) {
 CHILD int place(int source, int target) {
   if (source == target) /* dup3 refuses this: only FD_CLOEXEC must go */
     return check(syscall(SYS_fcntl, target, (long)F_SETFD, 0L));
-  return check(syscall(SYS_dup3, source, target, 0));
+  int rc;
+  do
+    rc = check(syscall(SYS_dup3, source, target, 0));
+  while (rc == -EINTR || rc == -EBUSY);
+  return rc;
 }
 
 /* Before limits, as RLIMIT_NOFILE forbids targets above it; before setuid only

@@ -17,6 +17,7 @@ local SECONDS <const> = 30 -- that one example may take
 local PRELUDE <const> = [[local lv = require "luvisor"
 local process, task, stream, sync, signal, time, errors = lv.process,
   lv.task, lv.stream, lv.sync, lv.signal, lv.time, lv.error
+local expect, fs, net, pool = lv.expect, lv.fs, lv.net, lv.pool
 ]]
 
 local function read(path)

@@ -43,7 +43,11 @@ end
 function M.exchange(p, input, opts)
   local linger, max = opts.linger or LINGER, opts.max_output
   local rest = feeding.start(p, input)
-  if not rest then return M.collect(p, linger, max) end
+  if not rest then
+    local held = M.collect(p, linger, max)
+    feeding.check_fed(p)
+    return held
+  end
   return task.nursery(function(n)
     n:spawn(rest)
     local held = M.collect(p, linger, max)

@@ -57,6 +57,13 @@ local function check(p, input)
   if not ok and not err:is "BrokenPipe" then error(err, 0) end
 end
 
+--- Raise why the input could not be written, if that was for another reason
+-- than that nobody reads it: the process has seen an end that was none.
+-- @raise OSError
+function M.check_fed(p)
+  if p._fed then p.stdin:_check_fed() end
+end
+
 --- Feed the process, as far as that needs no waiting.
 -- @treturn ?function what feeds the rest and waits, for a task of its own
 -- @raise UsageError, Closed

@@ -147,17 +147,22 @@ function Process:detach()
   live[self._handle] = nil
 end
 
+local stream_names <const> = { "stdin", "stdout", "stderr", "tty" }
+
 local function close_streams(p)
-  for _, s in pairs { p.stdin, p.stdout, p.stderr, p.tty } do s:close() end
+  for _, name in ipairs(stream_names) do
+    if p[name] then p[name]:close() end
+  end
   for _, s in pairs(p.fds) do s:close() end
 end
+
+-- What closing needs is made when there is memory for it.
+local Closer = { __close = function(self) close_streams(self.process) end }
 
 --- Stop it if it runs, and close its streams. Twice is harmless.
 -- @function Process:close
 function Process:close()
-  local _ <close> = setmetatable({}, {
-    __close = function() close_streams(self) end,
-  })
+  local _ <close> = self._closer
   if not self._detached then self:stop() end
 end
 
@@ -229,12 +234,14 @@ local function make_terminal(streams)
 end
 
 --- Start a process from checked options.
+-- @tparam table opts
+-- @tparam[opt] boolean owned the caller ends it; if that fails, too, so that it
+-- is dropped while it runs, it is killed
 -- @local
-function M.start(opts)
+function M.start(opts, owned)
   stopping.check("spawn: stop", opts.stop)
   local handle, streams = core._spawn(opts)
   local stop = opts.stop
-  live[handle] = stop or true
   local p = setmetatable({
     _handle = handle, _stop = stop, _where = caller(), _waits_unread = true,
     pid = handle:pid(), argv = table.move(opts, 1, #opts, 1, {}),
@@ -244,7 +251,10 @@ function M.start(opts)
     fds = streams,
   }, Process)
   streams[0], streams[1], streams[2] = nil, nil, nil
-  if type(stop) == "function" then live[handle] = { stop, p } end
+  p._closer = setmetatable({ process = p }, Closer)
+  if not owned then
+    live[handle] = type(stop) == "function" and { stop, p } or stop or true
+  end
   return p
 end
 

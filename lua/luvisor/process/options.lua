@@ -103,12 +103,15 @@ local spawn = {
   name = "string", stop = "table|function", protocol = "table",
 }
 
+--- The types of the options of spawn, and more.
 local function extended(more)
   local spec = {}
   for name, kind in pairs(spawn) do spec[name] = kind end
   for name, kind in pairs(more) do spec[name] = kind end
   return spec
 end
+
+M.extended = extended
 
 local run = extended {
   input = "string|table|function|userdata", timeout = "seconds",

@@ -97,12 +97,23 @@ function Pipeline:stop(opts)
   return result_of(self, {})
 end
 
+local function close_side_by_side(pl)
+  task.shield(task.nursery, function(n)
+    for _, p in ipairs(pl.stages) do
+      if p then n:spawn(p.close, p) end
+    end
+  end)
+end
+
 --- Stop it if it runs, and close the streams.
 -- @function Pipeline:close
 function Pipeline:close()
-  task.shield(task.nursery, function(n)
-    for _, p in ipairs(self.stages) do n:spawn(p.close, p) end
-  end)
+  local ok, err = pcall(close_side_by_side, self)
+  if ok then return end
+  for _, p in ipairs(self.stages) do
+    if p then pcall(p.close, p) end -- no memory for tasks
+  end
+  error(err, 0)
 end
 
 Pipeline.__close = Pipeline.close
@@ -140,6 +151,7 @@ end
 
 -- The pipe between two stages is the kernel's alone from here on.
 local function start_all(pl, stages)
+  for i = 1, #stages do pl.stages[i] = false end -- nothing fails once one runs
   for i, opts in ipairs(stages) do
     local before = pl.stages[i - 1]
     if before then opts.stdin = before.stdout end
@@ -149,6 +161,8 @@ local function start_all(pl, stages)
       before.stdout = nil
     end
   end
+  local first, last = pl.stages[1], pl.stages[#stages]
+  pl.stdin, pl.stdout, pl.stderr = first.stdin, last.stdout, last.stderr
 end
 
 --- Start commands, each one's stdout joined to the next one's stdin in the
@@ -173,8 +187,6 @@ function M.pipeline(opts)
     pl:close()
     error(err, 0)
   end
-  local first, last = pl.stages[1], pl.stages[#stages]
-  pl.stdin, pl.stdout, pl.stderr = first.stdin, last.stdout, last.stderr
   return pl
 end
 

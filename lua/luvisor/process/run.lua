@@ -26,14 +26,12 @@ local function with_defaults(opts)
   return full
 end
 
--- End the group, and read what it has left in the pipes.
-local function stop(p, max)
+local function stop(p)
   if p._handle:is_running() then
     p:stop()
   else
     stopping.stop_rest(p._handle, p._stop)
   end
-  communicate.collect(p, LEFTOVER_TIME, max)
 end
 
 local function add_output(err, p, max)
@@ -47,24 +45,44 @@ local function add_output(err, p, max)
   end
 end
 
+-- Tell an error of this run, and no other, what is known of the process.
+local function complete(err, p, max)
+  if not errors.is_error(err) then return end
+  if err.argv ~= nil and err.argv ~= p.argv then return end
+  err.argv, err.status = p.argv, p.status
+  add_output(err, p, max)
+end
+
+-- End the group for the reason `err`, and keep what it has left in the pipes.
+-- Returns what went wrong with that, if anything did: a stop function's error,
+-- a program of another user's, which cannot be ended.
+local function end_early(p, err, max)
+  local ok, failure = pcall(task.shield, stop, p)
+  if p.status then
+    pcall(task.shield, communicate.collect, p, LEFTOVER_TIME, max)
+  end
+  if ok then
+    complete(err, p, max)
+    return nil
+  end
+  complete(failure, p, max)
+  if errors.is_error(failure) then failure.cause = failure.cause or err end
+  return failure
+end
+
 -- On the way out: by an error, end the group and keep the output. Nobody is
 -- left who could be told of input that was not read.
 local Guard = {}
 
 function Guard.__close(guard, err)
-  local p, max = guard.process, guard.max_output
-  if not guard.done then
-    local ok, failure = pcall(task.shield, stop, p, max)
-    local is_mine = errors.is_error(err)
-      and (err.argv == nil or err.argv == p.argv)
-    if is_mine then
-      err.argv, err.status = p.argv, p.status
-      add_output(err, p, max)
-    end
-    if not ok and not p.status then error(failure, 0) end
-  end
+  local p, failure = guard.process, nil
+  if not p then return end
+  local _ <close> = guard.held
+  if not guard.done then failure = end_early(p, err, guard.max_output) end
   if p.stdin then p.stdin:abort() end
-  p:close()
+  if failure == nil then return p:close() end
+  pcall(p.close, p)
+  error(failure, 0)
 end
 
 local forever <const> = math.huge
@@ -104,10 +122,12 @@ end
 local function run(where, opts)
   opts = with_defaults(options.check_run(where, opts))
   if opts.protocol then errors.usage("%s: protocol is for spawn", where) end
-  local p = handles.start(opts)
-  local _ <close> = stopping.hold(p._handle)
-  local guard <close> = setmetatable({ process = p,
-                                       max_output = opts.max_output }, Guard)
+  local guard <close> = setmetatable({
+    process = false, held = false, done = false, max_output = opts.max_output,
+  }, Guard)
+  local p = handles.start(opts, true)
+  guard.process = p
+  guard.held = p._handle:hold()
   local held = communicate.timed(p, opts.timeout, exchange, p, opts)
   local result = communicate.take(p, held)
   guard.done = true

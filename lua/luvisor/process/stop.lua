@@ -16,14 +16,6 @@ local FIRST_LOOK <const> = 0.01
 -- Handles whose stop function is being called.
 local called = setmetatable({}, { __mode = "k" })
 
--- While the leader's zombie is held, its group's number cannot be another's.
-local Held = { __close = function(self) self.handle:release() end }
-
-local function hold(handle)
-  handle:hold()
-  return setmetatable({ handle = handle }, Held)
-end
-
 -- The leader has ended, others of its group may still be at their own cleanup:
 -- they have the rest of the grace for it.
 local function await_group(handle, deadline)
@@ -71,6 +63,16 @@ local function let_it_be_called(handle)
   if handle:is_running() then terminate(handle, {}) end
 end
 
+local function stop(handle, how, process)
+  if type(how) ~= "function" then
+    terminate(handle, how or {})
+  elseif called[handle] then
+    let_it_be_called(handle)
+  else
+    call(handle, how, process)
+  end
+end
+
 --- Signal the group, and after the grace kill what is left of it. Not ended by
 -- a cancellation. Returns when the process is dead.
 -- @param handle of luvisor.core.process
@@ -79,16 +81,12 @@ end
 -- @param process
 function M.stop(handle, how, process)
   if not handle:is_running() then return end
-  local _ <close> = hold(handle)
-  task.shield(function()
-    if type(how) ~= "function" then
-      terminate(handle, how or {})
-    elseif called[handle] then
-      let_it_be_called(handle)
-    else
-      call(handle, how, process)
-    end
-  end)
+  -- While the leader's zombie is held, its group's number cannot be another's.
+  local _ <close> = handle:hold()
+  local ok, err = pcall(task.shield, stop, handle, how, process)
+  if ok then return end
+  pcall(handle.signal, handle, "KILL", true) -- no memory for a kinder way
+  error(err, 0)
 end
 
 --- The same for the group of a process that has ended by itself and is held:
@@ -110,8 +108,5 @@ function M.check(where, how)
   errors.check_options(where, how, spec)
   if how.signal then signal.number(how.signal) end
 end
-
---- Until the returned value is closed the process is not reaped.
-M.hold = hold
 
 return M

@@ -1,0 +1,13 @@
+/* core/strangers.h — Orphans below us become our children: they are reaped, and
+ * nobody else's exit status is taken. For PID 1 and subreapers. */
+#ifndef LV_CORE_STRANGERS_H
+#define LV_CORE_STRANGERS_H
+
+#include "core/runtime.h"
+
+/* From now on every orphan of ours is our child (PR_SET_CHILD_SUBREAPER), and
+ * is reaped when it ends. 0 or -errno. Calls nest. */
+int lv_strangers_adopt(lv_rt *rt);
+void lv_strangers_leave(lv_rt *rt);
+
+#endif

@@ -1,0 +1,222 @@
+--- What a program does in its everyday life, each a function that waits, cleans
+-- up after itself and returns the same value each time.
+-- local scenarios = dofile(SOURCE .. "/tests/support/scenarios.lua")
+-- For the tests of tests/fault.
+
+local fault = require "luvisor.fault"
+local process = require "luvisor.process"
+local signal = require "luvisor.signal"
+local stream = require "luvisor.stream"
+local sync = require "luvisor.sync"
+local task = require "luvisor.task"
+
+local M = {}
+
+local TEXT <const> = ("0123456789abcde\n"):rep(10000) -- more than a pipe holds
+
+function M.run()
+  return process.run { "cat", input = TEXT }.stdout
+end
+
+-- A failure is part of it.
+function M.run_failing()
+  local ok, err = pcall(process.run, { "/bin/sh", "-c", "echo out; exit 3" })
+  if ok or err.kind ~= "ExitError" then error(err, 0) end
+  return err.stdout .. err.status.code
+end
+
+function M.run_feeder()
+  local n = 3
+  return process.run { "/bin/cat", input = function()
+    n = n - 1
+    return n >= 0 and tostring(n) or nil
+  end }.stdout
+end
+
+function M.run_attributes()
+  return process.capture {
+    "/bin/sh", "-c", "umask; pwd; ulimit -c; read x <&3; echo $x",
+    fds = { [3] = { file = "/proc/self/comm" } }, cwd = "/", umask = 18,
+    nice = 1, limits = { core = 0 }, env = { A = "b" }, stderr = "stdout",
+    session = true, no_new_privs = true, cpu_affinity = { 0 },
+    oom_score_adj = 500, pdeathsig = "KILL",
+  }
+end
+
+function M.run_timeout()
+  local ok, err = pcall(process.run,
+    { "/bin/sleep", "60", timeout = 0.005, stop = { grace = 0.02 } })
+  if ok or err.kind ~= "Timeout" then error(err, 0) end
+  return err.status.signal ~= nil
+end
+
+function M.pipeline()
+  local pl <close> = process.pipeline {
+    { "/usr/bin/printf", "b\\na\\n" }, { "/usr/bin/sort" }, { "/bin/cat" }, stdout = "pipe",
+  }
+  local result = pl:communicate()
+  return tostring(result.ok) .. result.stdout
+end
+
+function M.stop()
+  local p <close> = process.spawn { "/bin/sleep", "60", stop = { grace = 0.02 } }
+  return p:stop().signal ~= nil
+end
+
+-- TERM does not end it.
+function M.stop_stubborn()
+  local p <close> = process.spawn {
+    "/bin/sh", "-c", "trap '' TERM; echo; exec sleep 60", stdout = "pipe",
+    stop = { grace = 0.001 },
+  }
+  p.stdout:readline()
+  return p:stop().signal
+end
+
+function M.lines()
+  local p <close> = process.spawn {
+    "/bin/sh", "-c", "echo a; echo b >&2; echo c", stdout = "pipe", stderr = "pipe",
+  }
+  local seen = {}
+  for source, line in p:lines() do seen[#seen + 1] = source .. line end
+  p:wait()
+  table.sort(seen)
+  return table.concat(seen, " ")
+end
+
+function M.pty()
+  local p <close> = process.spawn { "/bin/cat", pty = { echo = false } }
+  p.tty:write "x\n"
+  local line = p.tty:readline()
+  p.tty:write "\4"
+  p:wait()
+  return line
+end
+
+function M.adopt()
+  local p <close> = process.spawn { "/bin/sleep", "60" }
+  local same <close> = process.adopt(p.pid)
+  p:kill()
+  same:wait()
+  return p:wait().signal
+end
+
+local Both = { __close = function(both)
+  both[1]:close()
+  both[2]:close()
+end }
+
+-- A Reader, a Writer, and what closes both.
+local function pipe()
+  local r, w = stream.pipe()
+  return r, w, setmetatable({ r, w }, Both)
+end
+
+local function write_and_close(w, text)
+  w:write(text)
+  w:drain()
+  w:close()
+end
+
+function M.pipe()
+  local r, w, _ <close> = pipe()
+  return task.gather(function() return r:read() end,
+    function() write_and_close(w, TEXT) end)
+end
+
+function M.pipe_lines()
+  local r, w, _ <close> = pipe()
+  local n = 0
+  task.gather(function() write_and_close(w, TEXT:sub(1, 4096)) end, function()
+    for line in r:lines() do n = n + #line end
+  end)
+  return n
+end
+
+function M.copy()
+  local from, w, _ <close> = pipe()
+  local r, to, _ <close> = pipe()
+  local text = nil
+  task.gather(function() write_and_close(w, TEXT) end,
+    function() from:copy_to(to, { close = true }) end,
+    function() text = r:read() end)
+  return text
+end
+
+-- Our own file descriptors, which others may share: of a file,
+function M.file()
+  local f <close> = assert(io.tmpfile())
+  local w <close> = stream.open(f, "w")
+  w:write(TEXT)
+  w:drain()
+  w:close()
+  f:seek "set"
+  local r <close> = stream.open(f)
+  return r:read()
+end
+
+-- and of a socket.
+function M.socket()
+  local a, b = -1, -1
+  local _ <close> = setmetatable({}, { __close = function()
+    fault.close(a)
+    fault.close(b)
+  end })
+  a, b = fault.socketpair()
+  local r <close> = stream.open(a)
+  local w <close> = stream.open(b, "w")
+  return task.gather(function() return r:readexactly(#TEXT) end,
+    function() w:write(TEXT) end)
+end
+
+function M.signals()
+  local heard <close> = signal.listen { "USR1" }
+  signal.send(require("luvisor.core.os").getpid(), "USR1")
+  return heard()
+end
+
+function M.tasks()
+  local queue, total = sync.queue(2), 0
+  task.nursery(function(n)
+    n:spawn(function()
+      for item in queue do total = total + item end
+    end)
+    for i = 1, 5 do queue:put(i) end
+    queue:close()
+    n:start(function(started)
+      started()
+      task.timeout(5, task.checkpoint)
+    end)
+  end)
+  local limited = task.move_on(0.001, task.sleep, 60)
+  return total .. tostring(limited)
+end
+
+-- One fails, the others are cancelled.
+function M.failing_task()
+  local ok, err = pcall(task.gather,
+    function() task.sleep(60) end,
+    function()
+      task.checkpoint()
+      error("on purpose", 0)
+    end)
+  if ok or err ~= "on purpose" then error(err, 0) end
+  return err
+end
+
+function M.generator()
+  local next_one = coroutine.wrap(function()
+    task.nursery(function(n)
+      n:spawn(task.checkpoint)
+      for i = 1, 3 do
+        task.checkpoint()
+        coroutine.yield(i)
+      end
+    end)
+  end)
+  local sum = 0
+  for i in next_one do sum = sum + i end
+  return sum
+end
+
+return M
