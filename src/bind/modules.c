@@ -17,10 +17,12 @@ static int open_protect(lua_State *L) {
 }
 
 static const luaL_Reg core[] = {
+    {"luvisor.core.codec", lv_open_codec},
     {"luvisor.core.error", lv_open_error},
     {"luvisor.core.fs", lv_open_fs},
     {"luvisor.core.net", lv_open_net},
     {"luvisor.core.os", lv_open_os},
+    {"luvisor.core.pool", lv_open_pool},
     {"luvisor.core.process", lv_open_process},
     {"luvisor.core.scope", lv_open_scope},
     {"luvisor.core.signal", lv_open_signal},

@@ -11,7 +11,9 @@ void lv_install_modules(lua_State *L);
 
 int lv_open_fs(lua_State *L);
 int lv_open_net(lua_State *L);
+int lv_open_codec(lua_State *L);
 int lv_open_os(lua_State *L);
+int lv_open_pool(lua_State *L);
 int lv_open_process(lua_State *L);
 int lv_open_signal(lua_State *L);
 int lv_open_stream(lua_State *L);

@@ -92,7 +92,9 @@ local function try(case, n)
   local leaked = left(case, before)
   if case.lacks then fault.pretend(case.lacks) end
   local wrong = failed > 0 and judge(case, ok, value) or nil
-  if failed == 0 and not ok then wrong = "without a fault: " .. tostring(value) end
+  if failed == 0 and not ok then
+    wrong = "without a fault: " .. tostring(value)
+  end
   if wrong and leaked then wrong = wrong .. "; " .. leaked end
   return wrong or leaked, calls >= n
 end
@@ -117,10 +119,18 @@ local function try_all(case)
   return found, n - 1
 end
 
+local function possible(scenario, site, kind)
+  local errnos, not_here = {}, scenario.not_here[site.name] or ""
+  for _, errno in ipairs(site[kind]) do
+    if not not_here:find(errno, 1, true) then errnos[#errnos + 1] = errno end
+  end
+  return errnos
+end
+
 local function try_site(scenario, site)
   local problems, errnos, calls = {}, {}, 0
   for _, kind in ipairs { "survived", "raised", "either" } do
-    for _, errno in ipairs(site[kind]) do
+    for _, errno in ipairs(possible(scenario, site, kind)) do
       local case = { site = site.name, errno = errno, kind = kind,
                      scenario = scenario.run, expected = scenario.expected,
                      lacks = scenario.lacks or 0, times = scenario.times,
@@ -139,12 +149,14 @@ end
 --- A test: the scenario, with each call that it makes failing.
 -- @tparam string name a sentence
 -- @tparam function run the scenario; may wait, returns a value
--- @tparam[opt] table opts lacks (LV_LACKS_*), sites (a set of names; default:
--- all but memory), expected (default: what it returns undisturbed)
+-- @tparam[opt] table opts sites: a set of names (all but memory's); times: how
+-- many calls fail (1); lacks: LV_LACKS_* of os/spawn.h (none); fine: a set of
+-- errnos that explain another value; not_here: errnos that a site cannot give
 function M.test(name, run, opts)
   opts = opts or {}
   tap.test(name, function()
-    local scenario = { run = run, lacks = opts.lacks, times = opts.times, fine = opts.fine or {} }
+    local scenario = { run = run, lacks = opts.lacks, times = opts.times, fine = opts.fine or {},
+                       not_here = opts.not_here or {} }
     fault.pretend(opts.lacks or 0)
     scenario.expected = run()
     local reached = 0
