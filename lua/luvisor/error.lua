@@ -6,7 +6,8 @@
 --
 -- Fields, where they apply: `kind` (see `M.kinds`), `message`, `code` (errno
 -- name, "ENOENT"), `op`, `subject`, `argv`, `status`, `stdout`, `stderr`,
--- `partial`, `expected`, `consumed`, `cause`, `errors`, `traceback`.
+-- `partial`, `expected`, `consumed`, `patterns`, `tail`, `cause`, `errors`,
+-- `traceback`.
 -- @module luvisor.error
 
 local options = require "luvisor.options"

@@ -141,7 +141,8 @@ static int exchange_done(lua_State *L, int status, lua_KContext ctx) {
   exchange *x = lua_touserdata(L, -1);
   (void)status, (void)ctx;
   end(x);
-  if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
+  bool is_cancelled = is_closed(x) && lv_task_is_cancelled(t);
+  if (t->status == -ECANCELED || is_cancelled) return lv_raise_cancelled(L, t);
   if (t->status < 0 || is_closed(x))
     return lv_raise(L, "Closed", "a stream was closed meanwhile");
   return push_result(L, x);

@@ -157,9 +157,17 @@ void lv_host_exit(lv_host *host, int code) {
   lv_scope_cancel(&host->root);
 }
 
+/* Stack: host → text */
+static int push_dump(lua_State *L) {
+  lv_push_dump(L, lua_touserdata(L, 1));
+  return 1;
+}
+
 static void print_dump(lv_host *host) {
   host->want_dump = false;
-  lv_push_dump(host->L, host);
+  lua_pushcfunction(host->L, push_dump);
+  lua_pushlightuserdata(host->L, host);
+  lua_pcall(host->L, 1, 1, 0);
   fflush(stdout);
   fprintf(stderr, "luvisor: %d tasks\n%s", (int)host->ntasks,
           lua_tostring(host->L, -1));

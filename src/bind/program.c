@@ -50,6 +50,17 @@ static size_t count_pairs(lua_State *L) {
   return n;
 }
 
+/* The child's own pid is known when there is a child: it writes it itself.
+ * Stack: …, value → … */
+static char *pid_pair(lv_opts *from, const char *name) {
+  size_t length = strlen(name) + 1;
+  char *pair = lv_opts_keep_memory(from, length + LV_PID_ROOM);
+  memset(pair, 0, length + LV_PID_ROOM);
+  snprintf(pair, length + 1, "%s=", name);
+  lua_pop(from->L, 1);
+  return pair;
+}
+
 /* Stack: …, name, value → …, name. NULL if there is to be no such variable. */
 static char *read_pair(lv_opts *from) {
   lua_State *L = from->L;
@@ -63,6 +74,7 @@ static char *read_pair(lv_opts *from) {
     lua_pop(L, 1);
     return NULL;
   }
+  if (lua_isboolean(L, -1)) return pid_pair(from, name);
   char what[64];
   snprintf(what, sizeof what, "env: %.50s", name);
   const char *value = lv_opts_keep_text(from, what);
@@ -71,28 +83,33 @@ static char *read_pair(lv_opts *from) {
 }
 
 /* Stack: …, pairs */
-static char **overlay(lv_opts *from, bool clear) {
+static char **overlay(lv_opts *from, lv_spawn_opts *to, bool clear) {
   lua_State *L = from->L;
   size_t inherited = clear ? 0 : count_environ(), n = 0;
   size_t most = inherited + count_pairs(L);
   char **envp = lv_opts_keep_memory(from, (most + 1) * sizeof *envp);
+  char **pids = lv_opts_keep_memory(from, (most + 1) * sizeof *pids);
+  size_t npids = 0;
   for (size_t i = 0; i < inherited; i++)
     if (!is_overlaid(L, environ[i])) envp[n++] = environ[i];
   lua_pushnil(L);
   while (lua_next(L, -2)) {
+    bool is_pid = lua_isboolean(L, -1) && lua_toboolean(L, -1);
     envp[n] = read_pair(from);
+    if (is_pid) pids[npids++] = strchr(envp[n], '=') + 1;
     if (envp[n] != NULL) n++;
   }
-  envp[n] = NULL;
+  envp[n] = pids[npids] = NULL;
+  to->pids = pids;
   return envp;
 }
 
-static char **read_envp(lv_opts *from) {
+static char **read_envp(lv_opts *from, lv_spawn_opts *to) {
   static char *nothing[] = {NULL};
   bool clear = lv_opts_flag(from, "clear_env");
   char **envp = clear ? nothing : environ;
   if (lua_getfield(from->L, from->arg, "env") == LUA_TTABLE)
-    envp = overlay(from, clear);
+    envp = overlay(from, to, clear);
   lua_pop(from->L, 1);
   return envp;
 }
@@ -139,7 +156,7 @@ static char **read_files(lv_opts *from, const lv_spawn_opts *to) {
 void lv_read_program(lv_opts *from, lv_spawn_opts *to) {
   char **argv = read_argv(from);
   to->argv = argv;
-  to->envp = read_envp(from);
+  to->envp = read_envp(from, to);
   to->files = read_files(from, to);
   const char *argv0 = lv_opts_text(from, "argv0");
   if (argv0) argv[0] = (char *)argv0;

@@ -82,8 +82,9 @@ int lv_reader_box_park(lua_State *L, box *b, size_t need, lua_KFunction k) {
 
 lv_reader_box *lv_reader_box_woken(lua_State *L) {
   lv_task *t = lv_task_of(L);
-  if (t->status == -ECANCELED) lv_raise_cancelled(L, t);
   box *b = lua_touserdata(L, 1);
+  bool is_cancelled = b->r == NULL && lv_task_is_cancelled(t); /* and closed */
+  if (t->status == -ECANCELED || is_cancelled) lv_raise_cancelled(L, t);
   if (b->r == NULL) lv_raise(L, "Closed", "the reader was closed meanwhile");
   b->task = NULL;
   lv_reader_need(b->r, 0);

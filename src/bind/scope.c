@@ -396,7 +396,7 @@ static int l_gc(lua_State *L) {
     return 0;
   }
   if (s->live) drop(s);
-  if (s->anchorable) lv_unanchor(L, s);
+  if (s->keepable) lv_unanchor(L, s);
   lv_scope_fini(s);
   return 0;
 }

@@ -36,7 +36,7 @@ struct lv_scope {
   bool adrift;    /* the outermost that a suspended generator is in */
   bool curtailed; /* a task of it was cancelled by it or from above */
   bool orphaned;  /* nobody knows it but its tasks: anchored for them */
-  bool anchorable; /* room for that has been made */
+  bool keepable;  /* room for that has been made */
   bool lost;      /* an error of it found no memory to be kept in */
   lv_timer deadline;
   size_t ntasks;   /* spawned into it and not ended */

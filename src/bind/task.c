@@ -157,7 +157,7 @@ void lv_task_cancel_once(lua_State *L, lv_task *t) {
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, LV_TASK_REASON);
   lua_pop(L, 1);
-  t->once = lv_scope_next_id();
+  if (t->once == 0) t->once = lv_scope_next_id();
   t->once_pending = true;
   if (!lv_task_is_shielded(t)) lv_task_interrupt(t);
 }
@@ -234,19 +234,19 @@ void lv_task_push(lua_State *L, lv_task *t) {
 }
 
 /* Should the nursery be orphaned, there may be no memory to anchor it. */
-static void make_anchorable(lua_State *L, lv_scope *nursery) {
-  if (nursery->anchorable) return;
+static void make_keepable(lua_State *L, lv_scope *nursery) {
+  if (nursery->keepable) return;
   lua_pushboolean(L, false);
   lv_anchor(L, nursery);
   lua_pop(L, 1);
-  nursery->anchorable = true;
+  nursery->keepable = true;
 }
 
 /* Stack: fn, args… → object */
 lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs) {
   lv_host *host = nursery->host;
   luaL_checkstack(L, 8, "too many arguments to spawn");
-  make_anchorable(L, nursery);
+  make_keepable(L, nursery);
   lv_task *t = lua_newuserdatauv(L, sizeof *t, LV_TASK_VALUES);
   *t = (lv_task){.host = host, .nursery = nursery};
   lv_list_init(&t->link);

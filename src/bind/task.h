@@ -44,7 +44,7 @@ struct lv_task {
   lua_KContext kctx; /* for the continuation of the next park */
   int nargs;         /* for the next resume */
   unsigned id;
-  uint64_t once;     /* names its last one-shot cancellation; 0: none yet */
+  uint64_t once;     /* names its one-shot cancellations; 0: none yet */
   bool once_pending; /* that has not been raised */
   lua_State *at;     /* where it waits: co, or a generator that co resumed */
 };

@@ -25,13 +25,18 @@ static void on_sigchld(void *arg, int signum, unsigned times);
 
 /* What came before the handler was there is asked after, as if it had come
  * now: a child may end before its parent has a look. */
-static void want_sigchld(lv_rt *rt, bool on) {
-  if (on && rt->need_sigchld++ == 0) {
-    lv_sub_add(&rt->sigs, &rt->sigchld, SIGCHLD, on_sigchld, rt);
+static int need_sigchld(lv_rt *rt) {
+  if (rt->need_sigchld == 0) {
+    int rc = lv_sub_add(&rt->sigs, &rt->sigchld, SIGCHLD, on_sigchld, rt);
+    if (rc < 0) return rc;
     raise(SIGCHLD);
   }
-  if (!on && --rt->need_sigchld == 0)
-    lv_sub_del(&rt->sigs, &rt->sigchld, SIGCHLD);
+  rt->need_sigchld++;
+  return 0;
+}
+
+static void release_sigchld(lv_rt *rt) {
+  if (--rt->need_sigchld == 0) lv_sub_del(&rt->sigs, &rt->sigchld, SIGCHLD);
 }
 
 static void free_if_done(lv_proc *p) {
@@ -44,7 +49,7 @@ static void stop_watching(lv_proc *p) {
   if (p->watch)
     lv_watch_close(p->watch);
   else if (!p->ended)
-    want_sigchld(p->rt, false);
+    release_sigchld(p->rt);
   p->watch = NULL;
   lv_proc_tell_stops(p, NULL, NULL);
 }
@@ -102,18 +107,16 @@ static void on_sigchld(void *arg, int signum, unsigned times) {
 
 void lv_proc_tell_stops(lv_proc *p, lv_proc_fn fn, void *arg) {
   bool was = p->stop_fn != NULL;
+  if (fn && !was && need_sigchld(p->rt) < 0) return; /* nobody will tell */
   p->stop_fn = fn;
   p->stop_arg = arg;
-  if (was != (fn != NULL)) want_sigchld(p->rt, !was);
+  if (was && !fn) release_sigchld(p->rt);
 }
 
 /* Once a child runs, nothing may fail that would lose it: what can is done
  * before, or ends it again. */
 static int watch(lv_proc *p) {
-  if (p->pidfd < 0) {
-    want_sigchld(p->rt, true);
-    return 0;
-  }
+  if (p->pidfd < 0) return need_sigchld(p->rt);
   int rc = lv_watch_open(&p->watch, &p->rt->loop, p->pidfd, false, on_pidfd, p);
   return rc < 0 ? rc : lv_watch_set(p->watch, UV_READABLE);
 }

@@ -23,6 +23,8 @@ typedef struct {
   struct rlimit limit;
 } lv_limit;
 
+enum { LV_PID_ROOM = 12 }; /* digits and a zero */
+
 /* All memory is borrowed during lv_spawn only. Start from LV_SPAWN_OPTS_INIT:
  * then the child differs from us in nothing but what every child gets: default
  * signal dispositions, an empty signal mask, no descriptor but those of `fds`.
@@ -31,6 +33,8 @@ typedef struct {
   char *const *files; /* up to NULL; tried in turn, as execvp(3) walks PATH */
   char *const *argv;
   char *const *envp;    /* NULL: ours */
+  char *const *pids;    /* up to NULL, or NULL: places in envp's strings with
+                           room for LV_PID_ROOM bytes, for the child's pid */
   const lv_fd_map *fds; /* targets are distinct, in any order */
   size_t nfds;
   const char *cwd;

@@ -358,6 +358,17 @@ CHILD bool is_elsewhere(int error) {
   }
 }
 
+/* snprintf is not for a child that shares our memory. */
+CHILD void write_pid(char *to) {
+  char digits[LV_PID_ROOM];
+  int n = 0;
+  for (long pid = syscall(SYS_getpid); pid > 0; pid /= 10)
+    digits[n++] = (char)('0' + pid % 10);
+  while (n > 0)
+    *to++ = digits[--n];
+  *to = '\0';
+}
+
 /* Whatever signal came since the birth is delivered here, with its default
  * action, as if it had come right after execve. A file that was found but may
  * not be executed is what the user wants to hear of, as in execvp(3). */
@@ -365,6 +376,8 @@ CHILD int execute(lv_spawn_job *job) {
   const lv_spawn_opts *o = job->opts;
   const uint64_t none = 0;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, (long)KERNEL_SIGSET);
+  for (char *const *to = o->pids; to && *to; to++)
+    write_pid(*to);
   int error = ENOENT;
   bool denied = false;
   for (char *const *file = o->files; *file != NULL; file++) {

@@ -29,10 +29,10 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
-#define CALL(name) #name, LV_CALL_##name, LV_ANY
+#define CALL(name)             #name, LV_CALL_##name, LV_ANY
 #define REQUEST(call, request) #call " " #request, LV_CALL_##call, request
-#define RAW(call) "raw " #call, LV_CALL_syscall, SYS_##call
-#define SHORT LV_FAULT_SHORT
+#define RAW(call)              "raw " #call, LV_CALL_syscall, SYS_##call
+#define SHORT                  LV_FAULT_SHORT
 
 const lv_fault_site lv_fault_sites[] = {
     /* memory */
@@ -45,8 +45,7 @@ const lv_fault_site lv_fault_sites[] = {
 
     /* descriptors */
     {CALL(pipe2), .raised = {EMFILE, ENFILE, ENOMEM}},
-    {CALL(open),
-     .survived = {EINTR},
+    {CALL(open), .survived = {EINTR},
      .either = {EMFILE, ENFILE, ENOMEM, EACCES, ENXIO, ENOENT, EIO, ENODEV}},
     {CALL(openat), .survived = {EINTR}, .either = {EMFILE, ENFILE, ENOENT}},
     {CALL(opendir), .either = {EMFILE, ENFILE, ENOMEM, EACCES, ENOENT}},
@@ -67,25 +66,19 @@ const lv_fault_site lv_fault_sites[] = {
     /* bytes */
     {CALL(read), .survived = {EINTR}, .either = {EAGAIN, EIO, SHORT}},
     {CALL(readv), .survived = {EINTR, EAGAIN, SHORT}, .either = {EIO, ENOMEM}},
-    {CALL(writev),
-     .survived = {EINTR, EAGAIN, SHORT},
-     .either = {EPIPE},
+    {CALL(writev), .survived = {EINTR, EAGAIN, SHORT}, .either = {EPIPE},
      .raised = {EIO, ENOSPC, EDQUOT, EFBIG, ENOMEM}},
-    {CALL(recvmsg),
-     .survived = {EINTR, EAGAIN, SHORT},
+    {CALL(recvmsg), .survived = {EINTR, EAGAIN, SHORT},
      .either = {ECONNRESET, ECONNREFUSED, ENOMEM}},
-    {CALL(sendmsg),
-     .survived = {EINTR, EAGAIN, SHORT},
+    {CALL(sendmsg), .survived = {EINTR, EAGAIN, SHORT},
      .raised = {EPIPE, ECONNRESET, ENOBUFS, ENOMEM}},
-    {CALL(splice),
-     .survived = {EINTR, EAGAIN, EINVAL, SHORT},
+    {CALL(splice), .survived = {EINTR, EAGAIN, EINVAL, SHORT},
      .raised = {EPIPE, EIO, ENOMEM}},
     {CALL(poll), .survived = {EINTR, ENOMEM}},
     {CALL(fwrite), .raised = {EIO, ENOSPC, EPIPE}},
     {CALL(fflush), .either = {EIO, ENOSPC, EPIPE}},
     {CALL(uv_fs_read), .survived = {EINTR}, .raised = {EIO, ENOMEM, EISDIR}},
-    {CALL(uv_fs_write),
-     .survived = {EINTR, SHORT},
+    {CALL(uv_fs_write), .survived = {EINTR, SHORT},
      .raised = {EIO, ENOSPC, EDQUOT, EFBIG, ENOMEM, EPIPE}},
 
     /* the loop */
@@ -93,8 +86,7 @@ const lv_fault_site lv_fault_sites[] = {
     {CALL(uv_poll_init), .raised = {EMFILE, ENOMEM, ENOSPC}},
 
     /* children, seen from us */
-    {CALL(lv_clone3),
-     .raised = {EAGAIN, ENOMEM},
+    {CALL(lv_clone3), .raised = {EAGAIN, ENOMEM},
      .survived = {ENOSYS, EINVAL, E2BIG, EPERM}},
     {CALL(clone), .raised = {EAGAIN, ENOMEM, EMFILE, ENFILE}},
     {CALL(waitpid), .survived = {EINTR, ECHILD}},
@@ -119,8 +111,8 @@ const lv_fault_site lv_fault_sites[] = {
     {RAW(prlimit64), .raised = {EPERM, EINVAL}},
     {RAW(setpriority), .raised = {EACCES, EPERM}},
     {RAW(sched_setaffinity), .raised = {EINVAL, EPERM}},
-    {RAW(chdir), .raised = {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM,
-                            ENOTDIR}},
+    {RAW(chdir),
+     .raised = {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR}},
     {RAW(prctl), .raised = {EINVAL, EPERM}},
     {RAW(execve), .either = {E2BIG, EACCES, EIO, EISDIR, ELOOP, ENOENT, ENOEXEC,
                              ENOMEM, ENOTDIR, EPERM, ETXTBSY}},
@@ -134,8 +126,7 @@ const lv_fault_site lv_fault_sites[] = {
     {CALL(tcgetattr), .raised = {ENOTTY, EIO}},
     {CALL(tcsetattr), .raised = {ENOTTY, EIO}},
     {REQUEST(ioctl, TIOCGPTN), .survived = {ENOTTY}},
-    {REQUEST(ioctl, TIOCGPTPEER),
-     .survived = {EINVAL, ENOTTY},
+    {REQUEST(ioctl, TIOCGPTPEER), .survived = {EINVAL, ENOTTY},
      .either = {EMFILE, ENFILE, ENOMEM, EIO}},
     {REQUEST(ioctl, TIOCSWINSZ), .raised = {ENOTTY, EIO}},
 

@@ -10,15 +10,18 @@
 #include <stdbool.h>
 
 /* What is wrapped, as X(name). */
-#define LV_FAULT_CALLS(X)                                                   \
-  X(calloc) X(clone) X(close) X(dup3) X(epoll_create1) X(epoll_ctl)         \
-  X(eventfd) X(fcntl) X(fflush) X(fstat) X(fwrite) X(getcwd) X(getrlimit)   \
-  X(grantpt) X(ioctl) X(kill) X(lua_alloc) X(lv_clone3) X(malloc) X(mmap)   \
-  X(mprotect) X(open) X(openat) X(opendir) X(pipe2) X(poll)                 \
-  X(posix_openpt) X(ptsname_r) X(read) X(readv) X(realloc) X(recvmsg)       \
-  X(sendmsg) X(setrlimit) X(sigaction) X(splice) X(syscall) X(tcgetattr)    \
-  X(tcsetattr) X(timer_create) X(unlockpt) X(uv_fs_read) X(uv_fs_write)     \
-  X(uv_loop_init) X(uv_poll_init) X(waitpid) X(writev)
+#define LV_FAULT_CALLS(X)                                                      \
+  X(calloc)                                                                    \
+  X(clone) X(close) X(dup3) X(epoll_create1) X(epoll_ctl) X(eventfd) X(fcntl)  \
+      X(fflush) X(fstat) X(fwrite) X(getcwd) X(getrlimit) X(grantpt) X(ioctl)  \
+          X(kill) X(lua_alloc) X(lv_clone3) X(malloc) X(mmap) X(mprotect)      \
+              X(open) X(openat) X(opendir) X(pipe2) X(poll) X(posix_openpt)    \
+                  X(ptsname_r) X(read) X(readv) X(realloc) X(recvmsg)          \
+                      X(sendmsg) X(setrlimit) X(sigaction) X(splice)           \
+                          X(syscall) X(tcgetattr) X(tcsetattr) X(timer_create) \
+                              X(unlockpt) X(uv_fs_read) X(uv_fs_write)         \
+                                  X(uv_loop_init) X(uv_poll_init) X(waitpid)   \
+                                      X(writev)
 
 #define LV_FAULT_ID(name) LV_CALL_##name,
 typedef enum { LV_CALL_none, LV_FAULT_CALLS(LV_FAULT_ID) } lv_call;

@@ -135,11 +135,9 @@ static int l_close(lua_State *L) {
 
 int lv_open_fault(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"arm", l_arm},         {"disarm", l_disarm},
-      {"sites", l_sites},     {"errno", l_errno},
-      {"pretend", l_pretend}, {"reap", l_reap},
-      {"close", l_close},     {"socketpair", l_socketpair},
-      {NULL, NULL}};
+      {"arm", l_arm},     {"disarm", l_disarm},         {"sites", l_sites},
+      {"errno", l_errno}, {"pretend", l_pretend},       {"reap", l_reap},
+      {"close", l_close}, {"socketpair", l_socketpair}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

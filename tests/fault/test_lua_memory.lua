@@ -32,7 +32,7 @@ faults.test("lines of two streams", scenarios.lines, only)
 faults.test("a pseudo-terminal", scenarios.pty, only)
 faults.test("adopt", scenarios.adopt, only)
 
--- From then on, for as long as the scenario lasts. Those that are not here leave
+-- From then on, while the scenario lasts. Those that are not here leave
 -- a child to the script's end, for there is no memory to stop it.
 local from_then_on <const> = { sites = faults.lua_memory, times = 1000000 }
 

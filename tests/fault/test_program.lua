@@ -6,6 +6,7 @@ local process = require "luvisor.process"
 local tap = require "luvisor.tap"
 local task = require "luvisor.task"
 
+local FAULTY <const> = assert(os.getenv "LUVISOR") .. "-fault"
 local ALL <const> = 1100 -- calls of one kind, of which each one fails
 
 -- Calls do(errno, n) for each way in which a site can fail, until it says that
@@ -38,7 +39,7 @@ end
 -- meant, or a word of complaint and exit code 1.
 local function ending(script, opts)
   local r = process.run {
-    "/proc/self/exe", "-e", script, env = opts and opts.env, check = false,
+    FAULTY, "-e", script, env = opts and opts.env, check = false,
     timeout = 20,
   }
   if r.signal then return "died of " .. r.signal end
@@ -97,6 +98,39 @@ tap.test("its output and its end", function()
   end)
   tap.is(table.concat(problems, "\n"), "")
   tap.ok(complaints > 5, "some are told of")
+end)
+
+local LEAVE <const> = [[
+  local fault = require "luvisor.fault"
+  local process = require "luvisor.process"
+  p = process.spawn { "/bin/sleep", "600", stop = { grace = 0.02 } }
+  io.write(p.pid)
+  fault.arm("lua_alloc", %d, "ENOMEM", %d)
+]]
+
+local function is_alive(pid)
+  local f <close> = io.open(("/proc/%s/stat"):format(pid))
+  local state = f and f:read("a"):match "%) (%a)"
+  return state and state ~= "Z" and state ~= "X"
+end
+
+tap.test("its end without memory: no child outlives it", function()
+  local problems, alive = {}, {}
+  for _, times in ipairs { 1, 1000000 } do
+    for n = 1, 80 do
+      local how, r = ending(LEAVE:format(n, times))
+      local pid = r and r.stdout:match "^%d+$"
+      if not pid or how ~= "went well" and how ~= "complained" then
+        problems[#problems + 1] = ("call %d of %d: %s"):format(n, times, how)
+      end
+      alive[#alive + 1] = pid
+    end
+  end
+  tap.is(table.concat(problems, "\n"), "")
+  tap.eventually(function() -- a killed one is dead soon
+    while alive[1] and not is_alive(alive[#alive]) do alive[#alive] = nil end
+    return #alive == 0
+  end, "all are dead")
 end)
 
 tap.done()

@@ -26,9 +26,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define WRAP(type, name, params)    \
-  type __real_##name params;        \
-  type __wrap_##name params;        \
+#define WRAP(type, name, params) \
+  type __real_##name params;     \
+  type __wrap_##name params;     \
   LV_NO_SANITIZE type __wrap_##name params
 
 /* A call that fails returns `failed`. */
@@ -38,13 +38,13 @@
     return __real_##name args;                               \
   }
 
-#define OR_MINUS_1(name, params, args) PLAIN(int, name, params, args, -1)
+#define OR_MINUS_1(name, params, args)    PLAIN(int, name, params, args, -1)
 #define OR_NULL(type, name, params, args) PLAIN(type, name, params, args, NULL)
 /* These return the errno itself, or its negative. */
-#define OR_ERRNO(name, params, args)             \
-  WRAP(int, name, params) {                      \
+#define OR_ERRNO(name, params, args)                  \
+  WRAP(int, name, params) {                           \
     int error = lv_fault_due(LV_CALL_##name, LV_ANY); \
-    return error ? error : __real_##name args;   \
+    return error ? error : __real_##name args;        \
   }
 #define OR_MINUS_ERRNO(name, params, args)            \
   WRAP(int, name, params) {                           \
@@ -67,7 +67,8 @@ OR_MINUS_1(grantpt, (int fd), (fd))
 OR_MINUS_1(kill, (pid_t pid, int signum), (pid, signum))
 OR_MINUS_1(mprotect, (void *at, size_t n, int how), (at, n, how))
 OR_MINUS_1(pipe2, (int ends[2], int flags), (ends, flags))
-OR_MINUS_1(poll, (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))
+OR_MINUS_1(poll, (struct pollfd * fds, nfds_t n, int timeout),
+           (fds, n, timeout))
 OR_MINUS_1(posix_openpt, (int flags), (flags))
 OR_MINUS_1(setrlimit, (int what, const struct rlimit *limit), (what, limit))
 OR_MINUS_1(sigaction,
@@ -76,7 +77,8 @@ OR_MINUS_1(sigaction,
 OR_MINUS_1(tcgetattr, (int fd, struct termios *mode), (fd, mode))
 OR_MINUS_1(tcsetattr, (int fd, int when, const struct termios *mode),
            (fd, when, mode))
-OR_MINUS_1(timer_create, (clockid_t clock, struct sigevent *event, timer_t *out),
+OR_MINUS_1(timer_create,
+           (clockid_t clock, struct sigevent *event, timer_t *out),
            (clock, event, out))
 OR_MINUS_1(unlockpt, (int fd), (fd))
 OR_MINUS_1(waitpid, (pid_t pid, int *status, int options),
@@ -238,8 +240,8 @@ static int file_of(int error, int fd, uv_fs_cb *fn) {
   return -1;
 }
 
-#define FS_PARAMS                                                         \
-  (uv_loop_t * loop, uv_fs_t *req, uv_file fd, const uv_buf_t bufs[],     \
+#define FS_PARAMS                                                      \
+  (uv_loop_t * loop, uv_fs_t * req, uv_file fd, const uv_buf_t bufs[], \
    unsigned n, int64_t offset, uv_fs_cb fn)
 
 WRAP(int, uv_fs_read, FS_PARAMS) {

@@ -143,6 +143,8 @@ tap.test("env is laid over our environment", function()
     "what we have is replaced")
   local all = "\n" .. process.capture { "env", env = { HOME = "/else" } }
   tap.is(select(2, all:gsub("\nHOME=", "")), 1, "and not there twice")
+  tap.is(sh("test $$ = $ME && test $ME = $AGAIN && echo same",
+    { env = { ME = true, AGAIN = true } }), "same", "true: the child's pid")
   tap.is(sh("echo ${HOME-none}", { env = { HOME = false } }), "none",
     "false removes it")
   tap.is(sh("echo ${LV_NO-none}", { env = { LV_NO = false } }), "none",

@@ -1,6 +1,7 @@
 --- Scenarios in which each call fails once, in each way that it may.
 -- local faults = dofile(SOURCE .. "/tests/support/faults.lua")
--- For the tests of tests/fault, which the program luvisor-fault runs.
+-- For the tests of tests/fault, which luvisor-fault runs. Which calls there are
+-- and how each may fail is in tests/fault/calls.c.
 
 local core_os = require "luvisor.core.os"
 local errors = require "luvisor.error"
@@ -14,8 +15,9 @@ local M = {}
 local LIMIT <const> = 10 -- seconds: then it has hung
 local ALL <const> = 40 -- calls of one kind, of which each one fails
 
-local memory <const> = { lua_alloc = true, malloc = true, calloc = true,
-                         realloc = true }
+--- For opts.sites: where memory is asked for, by C and by Lua.
+M.memory = { malloc = true, calloc = true, realloc = true }
+M.lua_memory = { lua_alloc = true }
 
 -- How else errors tell of an errno.
 local texts <const> = { ENOMEM = "not enough memory", ESRCH = "has ended",
@@ -33,35 +35,26 @@ local function tells(err, errno)
   return false
 end
 
--- What is wrong with how it ended, or nil.
-local verdicts = {
-  raised = function(_, ok)
-    return ok and "nobody heard of it" or nil
-  end,
-  survived = function(_, ok, value)
-    return not ok and "it raised " .. tostring(value) or nil
-  end,
-  either = function() end,
-}
-
--- Somebody else has reaped the child: how it ended nobody knows.
+-- What is wrong with how a scenario ended, or nil. ECHILD: somebody else has
+-- reaped the child, and how it ended nobody knows.
 local function judge(case, ok, value)
   if case.errno == "ECHILD" then return nil end
-  if case.fine[case.errno] and ok then return nil end
-  local wrong = verdicts[case.kind](case, ok, value)
-  if wrong then return wrong end
-  if ok and value ~= case.expected then
-    return ("it returned %s"):format(tostring(value):sub(1, 200))
+  if ok and case.kind == "raised" then return "nobody heard of it" end
+  if not ok and case.kind == "survived" then
+    return "it raised " .. tostring(value)
+  end
+  if ok and value ~= case.expected and not case.fine[case.errno] then
+    return "it returned " .. tostring(value):sub(1, 200)
   end
   if not ok and not tells(value, case.errno) then
-    return ("it raised %s"):format(tostring(value))
+    return "it raised " .. tostring(value)
   end
 end
 
--- Those that the kernel knows of.
+-- Our children, of which the runtime may not know.
 local function children()
-  local self <const> = "/proc/self/task/" .. core_os.getpid() .. "/children"
-  local f <close> = io.open(self)
+  local name <const> = ("/proc/self/task/%d/children"):format(core_os.getpid())
+  local f <close> = io.open(name)
   return f and f:read "a" or ""
 end
 
@@ -80,7 +73,7 @@ end
 
 local function armed(case, n)
   fault.arm(case.site, n, case.errno, case.times)
-  return case.scenario()
+  return case.run()
 end
 
 -- Runs it with the n-th call failing. Returns what is wrong, if anything, and
@@ -90,9 +83,11 @@ local function try(case, n)
   local ok, value = pcall(task.timeout, LIMIT, armed, case, n)
   local calls, failed = fault.disarm()
   local leaked = left(case, before)
-  if case.lacks then fault.pretend(case.lacks) end
-  local wrong = failed > 0 and judge(case, ok, value) or nil
-  if failed == 0 and not ok then
+  fault.pretend(case.lacks)
+  local wrong = nil
+  if failed > 0 then
+    wrong = judge(case, ok, value)
+  elseif not ok then
     wrong = "without a fault: " .. tostring(value)
   end
   if wrong and leaked then wrong = wrong .. "; " .. leaked end
@@ -101,49 +96,51 @@ end
 
 -- Some make a call for each process of the machine: not all of those.
 local function after(case, n)
-  if case.all or n < ALL then return n + 1 end
+  if n < ALL or M.lua_memory[case.site] then return n + 1 end
   return n + n // 4
 end
 
--- Each call in turn; a list of what was wrong, and how many calls there were.
-local function try_all(case)
-  local found, n, reached = {}, 0, true
+-- Each call in turn; how many there were. What was wrong is added to problems.
+local function try_all(case, problems)
+  local n, reached = 0, true
   while reached do
     n = after(case, n)
     local wrong
     wrong, reached = try(case, n)
     if wrong then
-      found[#found + 1] = ("%s of call %d: %s"):format(case.errno, n, wrong)
+      problems[#problems + 1] = ("%s of call %d: %s"):format(case.errno, n,
+        wrong)
     end
   end
-  return found, n - 1
+  return n - 1
 end
 
-local function possible(scenario, site, kind)
-  local errnos, not_here = {}, scenario.not_here[site.name] or ""
-  for _, errno in ipairs(site[kind]) do
-    if not not_here:find(errno, 1, true) then errnos[#errnos + 1] = errno end
+-- The ways in which a site may fail: a list of {errno, kind}.
+local function ways(scenario, site)
+  local found, not_here = {}, scenario.not_here[site.name] or ""
+  for _, kind in ipairs { "survived", "raised", "either" } do
+    for _, errno in ipairs(site[kind]) do
+      if not not_here:find(errno, 1, true) then
+        found[#found + 1] = { errno, kind }
+      end
+    end
   end
-  return errnos
+  return found
 end
 
+-- One assertion, if the scenario calls this at all; whether it does.
 local function try_site(scenario, site)
   local problems, errnos, calls = {}, {}, 0
-  for _, kind in ipairs { "survived", "raised", "either" } do
-    for _, errno in ipairs(possible(scenario, site, kind)) do
-      local case = { site = site.name, errno = errno, kind = kind,
-                     scenario = scenario.run, expected = scenario.expected,
-                     lacks = scenario.lacks or 0, times = scenario.times,
-                     all = memory[site.name], fine = scenario.fine }
-      local found, n = try_all(case)
-      table.move(found, 1, #found, #problems + 1, problems)
-      calls = math.max(calls, n)
-      errnos[#errnos + 1] = errno
-      if n == 0 then return nil end
-    end
+  for i, way in ipairs(ways(scenario, site)) do
+    local case = setmetatable({ site = site.name, errno = way[1],
+                                kind = way[2] }, { __index = scenario })
+    calls = math.max(calls, try_all(case, problems))
+    errnos[i] = case.errno
+    if calls == 0 then return false end
   end
-  return problems, ("%s: %d calls, %s"):format(site.name, calls,
-    table.concat(errnos, " "))
+  tap.is(table.concat(problems, "\n"), "", ("%s: %d calls, %s"):format(
+    site.name, calls, table.concat(errnos, " ")))
+  return true
 end
 
 --- A test: the scenario, with each call that it makes failing.
@@ -153,29 +150,24 @@ end
 -- many calls fail (1); lacks: LV_LACKS_* of os/spawn.h (none); fine: a set of
 -- errnos that explain another value; not_here: errnos that a site cannot give
 function M.test(name, run, opts)
-  opts = opts or {}
+  local scenario = { run = run, lacks = 0, times = 1, fine = {}, not_here = {} }
+  for key, value in pairs(opts or {}) do scenario[key] = value end
+  local function is_wanted(site)
+    if scenario.sites then return scenario.sites[site] end
+    return not M.memory[site] and not M.lua_memory[site]
+  end
   tap.test(name, function()
-    local scenario = { run = run, lacks = opts.lacks, times = opts.times, fine = opts.fine or {},
-                       not_here = opts.not_here or {} }
-    fault.pretend(opts.lacks or 0)
+    fault.pretend(scenario.lacks)
     scenario.expected = run()
-    local reached = 0
+    local reached = false
     for _, site in ipairs(fault.sites()) do
-      local wanted = not memory[site.name]
-      if opts.sites then wanted = opts.sites[site.name] end
-      local problems, what
-      if wanted then problems, what = try_site(scenario, site) end
-      if problems then
-        reached = reached + 1
-        tap.is(table.concat(problems, "\n"), "", what)
+      if is_wanted(site.name) then
+        reached = try_site(scenario, site) or reached
       end
     end
-    tap.ok(reached > 0, "some are called")
+    tap.ok(reached, "some are called")
     fault.pretend(0)
   end)
 end
-
-M.memory = { malloc = true, calloc = true, realloc = true }
-M.lua_memory = { lua_alloc = true }
 
 return M

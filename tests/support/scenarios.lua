@@ -52,14 +52,17 @@ end
 
 function M.pipeline()
   local pl <close> = process.pipeline {
-    { "/usr/bin/printf", "b\\na\\n" }, { "/usr/bin/sort" }, { "/bin/cat" }, stdout = "pipe",
+    { "/usr/bin/printf", "b\\na\\n" }, { "/usr/bin/sort" }, { "/bin/cat" },
+    stdout = "pipe",
   }
   local result = pl:communicate()
   return tostring(result.ok) .. result.stdout
 end
 
 function M.stop()
-  local p <close> = process.spawn { "/bin/sleep", "60", stop = { grace = 0.02 } }
+  local p <close> = process.spawn {
+    "/bin/sleep", "60", stop = { grace = 0.02 },
+  }
   return p:stop().signal ~= nil
 end
 
@@ -75,7 +78,8 @@ end
 
 function M.lines()
   local p <close> = process.spawn {
-    "/bin/sh", "-c", "echo a; echo b >&2; echo c", stdout = "pipe", stderr = "pipe",
+    "/bin/sh", "-c", "echo a; echo b >&2; echo c",
+    stdout = "pipe", stderr = "pipe",
   }
   local seen = {}
   for source, line in p:lines() do seen[#seen + 1] = source .. line end

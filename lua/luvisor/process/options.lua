@@ -173,9 +173,10 @@ local function check_env(where, env)
       errors.usage("%s: env: %s cannot be the name of a variable", where,
         type(name) == "string" and ("%q"):format(name) or tostring(name))
     end
-    if value ~= false and not text_or_number(value) then
-      errors.usage("%s: env: %s must be a string without zero bytes, a number "
-        .. "or false, got %s", where, name, tostring(value))
+    if type(value) ~= "boolean" and not text_or_number(value) then
+      errors.usage("%s: env: %s must be a string without zero bytes, a number, "
+        .. "false (none) or true (the child's pid), got %s", where, name,
+        tostring(value))
     end
   end
 end
