@@ -132,10 +132,8 @@ end
 --   local ok, err = pcall(errors.usage, "queue: max must be > 0, got %d", -1)
 --   assert(not ok and err:is("UsageError"))
 function M.usage(format, ...)
-  error(setmetatable({
-    kind = "UsageError",
-    message = format:format(...),
-  }, Error), 0)
+  local message = format:format(...):gsub("\\\n", "\\n") -- as %q writes it
+  error(setmetatable({ kind = "UsageError", message = message }, Error), 0)
 end
 
 --- Is this value an error object?

@@ -8,6 +8,7 @@
 #include "bind/task.h"
 
 #include <lauxlib.h>
+#include <lua-cjson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,10 @@ static int open_protect(lua_State *L) {
 }
 
 static const luaL_Reg core[] = {
+    {"luvisor.core.cjson", luaopen_cjson},
     {"luvisor.core.codec", lv_open_codec},
     {"luvisor.core.error", lv_open_error},
+    {"luvisor.core.expect", lv_open_expect},
     {"luvisor.core.fs", lv_open_fs},
     {"luvisor.core.net", lv_open_net},
     {"luvisor.core.os", lv_open_os},
@@ -28,6 +31,7 @@ static const luaL_Reg core[] = {
     {"luvisor.core.signal", lv_open_signal},
     {"luvisor.core.stream", lv_open_stream},
     {"luvisor.core.task", lv_open_task},
+    {"luvisor.core.terminal", lv_open_terminal},
     {"luvisor.core.time", lv_open_time},
     {"luvisor.core.try", open_protect},
 };

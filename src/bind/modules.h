@@ -9,6 +9,7 @@
  * (for work on luvisor itself). */
 void lv_install_modules(lua_State *L);
 
+int lv_open_expect(lua_State *L);
 int lv_open_fs(lua_State *L);
 int lv_open_net(lua_State *L);
 int lv_open_codec(lua_State *L);
@@ -17,6 +18,7 @@ int lv_open_pool(lua_State *L);
 int lv_open_process(lua_State *L);
 int lv_open_signal(lua_State *L);
 int lv_open_stream(lua_State *L);
+int lv_open_terminal(lua_State *L);
 int lv_open_time(lua_State *L);
 
 #endif

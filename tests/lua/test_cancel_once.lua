@@ -1,4 +1,4 @@
--- The cancellation that asyncio's names are built on: raised once, not by scope.
+-- The cancellation that asyncio's names are built on: raised once, by no scope.
 local core = require "luvisor.core.task"
 local process = require "luvisor.process"
 local tap = require "luvisor.tap"

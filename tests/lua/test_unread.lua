@@ -9,8 +9,8 @@ local LUVISOR = assert(os.getenv "LUVISOR", "LUVISOR is not set")
 local HEAD <const> = [[
   local process = require "luvisor.process"
   local task = require "luvisor.task"
-  local p = process.spawn { "sh", "-c", %q, stdout = "pipe", stderr = "pipe",
-                            name = "the child" }
+  local p <close> = process.spawn { "sh", "-c", %q, stdout = "pipe",
+                                    stderr = "pipe", name = "the child" }
 ]]
 
 local UNREAD <const> = "^luvisor: warning: the child %(pid %d+%) waits until "

@@ -174,7 +174,7 @@ local function check_env(where, env)
         type(name) == "string" and ("%q"):format(name) or tostring(name))
     end
     if type(value) ~= "boolean" and not text_or_number(value) then
-      errors.usage("%s: env: %s must be a string without zero bytes, a number, "
+      errors.usage("%s: env: %q must be a string without zero bytes, a number, "
         .. "false (none) or true (the child's pid), got %s", where, name,
         tostring(value))
     end
@@ -185,7 +185,7 @@ local function check_word(where, name, word, known)
   if known[word] then return end
   local near = errors.nearest(word, known)
   errors.usage("%s: %s is one of \"%s\", a file { file = … }, a descriptor or "
-    .. "a stream, got \"%s\"%s", where, name, table.concat(known, "\", \""),
+    .. "a stream, got %q%s", where, name, table.concat(known, "\", \""),
     word, near and ("; did you mean \"%s\"?"):format(near) or "")
 end
 
