@@ -1,5 +1,6 @@
 /* main.c — The command line: which Lua to run; then its exit code. */
 #include "bind/host.h"
+#include "os/guard.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -26,6 +27,7 @@ static int flush(int code) {
 }
 
 int main(int argc, char **argv) {
+  if (argc > 0 && strcmp(argv[0], LV_GUARD_NAME) == 0) return lv_guard_main();
   lv_host host;
   int rc = lv_host_init(&host, argc, argv);
   if (rc < 0) {
@@ -35,6 +37,7 @@ int main(int argc, char **argv) {
   lua_pushcfunction(host.L, load_main);
   if (lua_pcall(host.L, 0, 1, 0) != LUA_OK) {
     lv_host_warn_error(host.L, "");
+    lv_host_fini(&host);
     return 1;
   }
   int code = lv_host_run(&host);

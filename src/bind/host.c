@@ -377,6 +377,7 @@ static int set_up(lua_State *L) {
   lv_patch_coroutine(L);
   lv_patch_pcall(L);
   lv_patch_print(L);
+  lv_patch_shell(L);
   lua_getglobal(L, "os");
   lua_pushcfunction(L, l_exit);
   lua_setfield(L, -2, "exit");

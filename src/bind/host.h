@@ -47,6 +47,9 @@ void lv_host_fini(lv_host *host);
 
 lv_host *lv_host_of(lua_State *L);
 
+/* io.popen and os.execute raise where orphans are reaped (core/strangers.h). */
+void lv_patch_shell(lua_State *L);
+
 /* For who makes what must be closed: raises Closed in the finalizers that run
  * when all has ended, as nobody would close it any more. */
 void lv_host_check_open(lua_State *L);

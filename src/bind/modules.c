@@ -27,6 +27,7 @@ static const luaL_Reg core[] = {
     {"luvisor.core.os", lv_open_os},
     {"luvisor.core.pool", lv_open_pool},
     {"luvisor.core.process", lv_open_process},
+    {"luvisor.core.proctree", lv_open_proctree},
     {"luvisor.core.scope", lv_open_scope},
     {"luvisor.core.signal", lv_open_signal},
     {"luvisor.core.stream", lv_open_stream},

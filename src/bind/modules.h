@@ -16,6 +16,7 @@ int lv_open_codec(lua_State *L);
 int lv_open_os(lua_State *L);
 int lv_open_pool(lua_State *L);
 int lv_open_process(lua_State *L);
+int lv_open_proctree(lua_State *L);
 int lv_open_signal(lua_State *L);
 int lv_open_stream(lua_State *L);
 int lv_open_terminal(lua_State *L);

@@ -224,7 +224,8 @@ static int l_addresses(lua_State *L) {
   lua_createtable(L, l->n, 0);
   for (int i = 0; i < l->n; i++) {
     lv_addr a = {.len = 0};
-    lv_sock_name(l->socks[i].fd, &a);
+    int rc = lv_sock_name(l->socks[i].fd, &a);
+    if (rc < 0) return lv_raise_os(L, rc, "listen", NULL);
     lv_push_address(L, &a);
     lua_rawseti(L, -2, i + 1);
   }

@@ -299,6 +299,7 @@ static int join(lua_State *L, int status, lua_KContext end) {
   lv_task *t = lv_task_of(L);
   (void)status;
   if (s->ntasks == 0) return leave(L, t, s, end);
+  if (lv_task_is_due_once(t)) abort_join(t, s);
   s->joiner = t;
   t->kctx = end;
   return lv_park(L, t, "the tasks of its nursery", s, abort_join, join);

@@ -313,8 +313,8 @@ static void open_cgroup(job *j) {
   lua_State *L = j->L;
   if (lua_getfield(L, j->arg, "cgroup") != LUA_TNIL) {
     const char *path = lua_tostring(L, -1);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) fail(j, -errno, "cgroup", path);
+    int fd = lv_fd_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0) fail(j, fd, "cgroup", path);
     j->plan->cgroup = fd;
   }
   lua_pop(L, 1);

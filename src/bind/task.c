@@ -323,6 +323,7 @@ static void finish(lv_task *t, int status) {
 
 static void resume(lv_task *t) {
   t->state = LV_RUNNING;
+  t->at = NULL; /* a generator that it waited in may be collected now */
   int nargs = t->nargs, nresults;
   t->nargs = 0;
   int status = lua_resume(t->co, t->host->L, nargs, &nresults);

@@ -68,8 +68,9 @@ static void look(lv_proc *p) {
   bool keep = p->holds > 0 || p->same;
   int rc = keep ? lv_child_peek(p->pid, p->pidfd, &p->exit)
                 : lv_child_reap(p->pid, p->pidfd, &p->exit);
-  if (rc == 0 && p->ours) return;
-  if (rc <= 0) p->lost = rc < 0 ? rc : -ECHILD;
+  if (rc >= 0) p->ours = true; /* an orphan that we adopted became our child */
+  if (rc == 0) return;
+  if (rc < 0) p->lost = rc;
   stop_watching(p);
   p->ended = true;
   p->finished = uv_hrtime();
@@ -197,7 +198,7 @@ int lv_proc_start(lv_proc **out, lv_rt *rt, const lv_spawn_opts *opts,
 static lv_proc *find(lv_rt *rt, pid_t pid) {
   for (lv_list *at = rt->procs.next; at != &rt->procs; at = at->next) {
     lv_proc *p = LV_OF(at, lv_proc, link);
-    if (p->pid == pid && p->ours) return p;
+    if (p->pid == pid && (p->ours || !p->ended)) return p;
   }
   return NULL;
 }
@@ -213,7 +214,7 @@ static int adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   }
   p->pid = pid;
   p->pidfd = fd;
-  p->detached = true;
+  p->detached = p->adopted = true;
   p->same = same;
   if (same) lv_proc_hold(same);
   lv_exit ignored;
@@ -227,8 +228,8 @@ static int adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   return 0;
 }
 
-/* If it is a child that we have started, that one must not be reaped before
- * both have seen how it ended. */
+/* If somebody watches it already, as a child that we have started, it must not
+ * be reaped before both have seen how it ended. */
 int lv_proc_adopt(lv_proc **out, lv_rt *rt, pid_t pid) {
   if (!rt->pidfds) return -ENOSYS;
   lv_sigs_hold();
@@ -252,27 +253,37 @@ void lv_proc_hold(lv_proc *p) {
   p->holds++;
 }
 
+/* Nobody owns it, and we have nothing to reap. A stranger is its parent's. */
+static bool is_dropped(const lv_proc *p) {
+  return !p->owned && !p->reaped && p->holds == 0 && (!p->ours || p->same);
+}
+
+static void drop(lv_proc *p) {
+  stop_watching(p);
+  leave(p);
+}
+
 void lv_proc_release(lv_proc *p) {
   assert(p->holds > 0);
-  if (--p->holds > 0 || !p->ended || p->reaped) return;
+  if (--p->holds > 0 || p->reaped) return;
   lv_exit ignored;
   lv_sigs_hold();
-  if (p->ours && !p->same) lv_child_reap(p->pid, p->pidfd, &ignored);
-  leave(p);
+  if (p->ended) {
+    if (p->ours && !p->same) lv_child_reap(p->pid, p->pidfd, &ignored);
+    leave(p);
+  } else if (is_dropped(p)) {
+    drop(p);
+  }
   free_if_done(p);
   lv_sigs_release();
 }
 
-/* A stranger is its parent's to reap. */
 void lv_proc_disown(lv_proc *p) {
   p->owned = false;
   p->fn = NULL;
   lv_proc_tell_stops(p, NULL, NULL);
   lv_sigs_hold();
-  if (!p->reaped && (!p->ours || p->same)) {
-    stop_watching(p);
-    leave(p);
-  }
+  if (is_dropped(p)) drop(p);
   free_if_done(p);
   lv_sigs_release();
 }

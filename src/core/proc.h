@@ -28,11 +28,12 @@ struct lv_proc {
   bool ended;    /* it is dead, */
   bool reaped;   /* and its number may be another's */
   bool leader;   /* of a process group of its own */
-  bool ours;     /* a child, not an adopted stranger */
+  bool ours;     /* a child, not somebody else's */
+  bool adopted;  /* not started by us */
   bool detached; /* it may outlive us */
   bool owned;    /* somebody holds the pointer: not freed when reaped */
   int holds;     /* who will yet signal its group: not reaped meanwhile */
-  lv_proc *same; /* adopted: the child of ours that it is, held; or NULL */
+  lv_proc *same; /* adopted: who watched it before, held; or NULL */
   uint64_t started, finished; /* ns, uv_hrtime's clock */
   lv_proc_fn fn;              /* it has ended: called once */
   void *arg;

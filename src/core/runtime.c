@@ -3,6 +3,7 @@
 #include "core/runtime.h"
 
 #include "core/proc.h"
+#include "core/strangers.h"
 #include "os/fd.h"
 
 #include <assert.h>
@@ -53,6 +54,7 @@ int lv_rt_init(lv_rt *rt, bool pidfds) {
   lv_timers_init(&rt->timers, &rt->loop);
   raise_nofile(&rt->nofile);
   rt->may_widen_all = has_sys_resource();
+  if (getpid() == 1) lv_strangers_adopt(rt); /* they come to us in any case */
   return 0;
 
 fail_sigs:
@@ -65,6 +67,8 @@ fail_loop:
 }
 
 void lv_rt_fini(lv_rt *rt) {
+  while (lv_strangers_come(rt))
+    lv_strangers_leave(rt);
   lv_procs_forget(rt);
   lv_sigs_close(&rt->sigs);
   lv_timers_close(&rt->timers);

@@ -20,7 +20,8 @@ typedef struct lv_rt {
   lv_sub sigchld;      /* subscribed while it has somebody to tell */
   size_t need_sigchld; /* how many those are */
   lv_sub orphans;      /* core/strangers.c, while it reaps them … */
-  int subreapers;      /* … for this many */
+  int subreapers;      /* … for this many; */
+  lv_timer look;       /* and is about to look who has ended */
   lv_list writers;     /* lv_writer.link: closed, but still flushing */
   bool pidfds;
   int lent_tty;         /* a child has it (core/foreground.h), or -1 */

@@ -1,8 +1,8 @@
 /* core/timer.h — Many timers on one uv_timer_t.
  *
  * A timer lies inside what waits for it and is gone the moment it is stopped:
- * no memory of its own, no close callback to outlive. Its function must not
- * start timers; it wakes. */
+ * no memory of its own, no close callback to outlive. Its function wakes; timers
+ * that it starts are due in a later turn. */
 #ifndef LV_CORE_TIMER_H
 #define LV_CORE_TIMER_H
 

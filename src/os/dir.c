@@ -1,6 +1,8 @@
 /* os/dir.c — Making and listing directories. See tree.h. */
 #include "os/tree.h"
 
+#include "os/fd.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +82,8 @@ char lv_type_letter(mode_t mode) {
  * of no type. */
 static char type_of(int dir, const struct dirent *entry) {
   struct stat st;
-  if (entry->d_type != DT_UNKNOWN) return lv_type_letter(DTTOIF(entry->d_type));
+  if (entry->d_type != DT_UNKNOWN)
+    return lv_type_letter((mode_t)DTTOIF(entry->d_type));
   if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1) return '?';
   return lv_type_letter(st.st_mode);
 }
@@ -131,12 +134,12 @@ static int sort_entries(lv_buf *b, size_t n) {
 int lv_dir_list(const char *path, lv_buf *out, const lv_flag *stop,
                 lv_fault *fault) {
   fault->op = "scandir";
-  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd == -1) return -errno;
+  int fd = lv_fd_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+  if (fd < 0) return fd;
   DIR *dir = fdopendir(fd);
   if (dir == NULL) {
     int rc = -errno;
-    close(fd);
+    lv_fd_close(&fd);
     return rc;
   }
   size_t n = 0;

@@ -24,12 +24,25 @@ int lv_fd_dup(int fd) {
   return copy == -1 ? -errno : copy;
 }
 
-static int open_retrying(const char *path, int flags, mode_t mode) {
+/* EBUSY: another thread is about to get that number (dup(2)). */
+int lv_fd_copy_to(int fd, int number) {
+  int rc;
+  do
+    rc = dup3(fd, number, O_CLOEXEC);
+  while (rc == -1 && (errno == EINTR || errno == EBUSY));
+  return rc == -1 ? -errno : 0;
+}
+
+int lv_fd_open_at(int dir, const char *path, int flags, mode_t mode) {
   int fd;
   do
-    fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+    fd = openat(dir, path, flags | O_CLOEXEC, mode);
   while (fd == -1 && errno == EINTR);
   return fd == -1 ? -errno : fd;
+}
+
+static int open_retrying(const char *path, int flags, mode_t mode) {
+  return lv_fd_open_at(AT_FDCWD, path, flags | O_NONBLOCK | O_NOCTTY, mode);
 }
 
 int lv_fd_open(const char *path, int flags, mode_t mode) {

@@ -7,13 +7,17 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-int lv_fd_pipe(int ends[2]); /* [0] reads, [1] writes; 0 or -errno */
-int lv_fd_dup(int fd);       /* a CLOEXEC copy above 2, or -errno */
+int lv_fd_pipe(int ends[2]);           /* [0] reads, [1] writes; 0 or -errno */
+int lv_fd_dup(int fd);                 /* a CLOEXEC copy above 2, or -errno */
+int lv_fd_copy_to(int fd, int number); /* dup3(2), CLOEXEC; 0 or -errno */
 
 /* Open without ever waiting for a peer; the result blocks as usual, unless
  * flags say O_NONBLOCK. flags and mode are open(2)'s. A descriptor or -errno.
  */
 int lv_fd_open(const char *path, int flags, mode_t mode);
+
+/* As openat(2), CLOEXEC, and EINTR is tried again; a descriptor or -errno. */
+int lv_fd_open_at(int dir, const char *path, int flags, mode_t mode);
 
 /* A new description of the same pipe, terminal or file, which alone is made
  * non-blocking; or -errno (sockets, masters of pseudo-terminals, and what we

@@ -90,13 +90,20 @@ int lv_file_close(int *fd) {
   return rc;
 }
 
+static int empty(int file) {
+  int rc;
+  do
+    rc = ftruncate(file, 0);
+  while (rc == -1 && errno == EINTR);
+  return rc;
+}
+
 /* Emptied here and not by open(2), which would do it before the permissions
  * are right. */
 static int fill(int file, const lv_contents *c, bool append, lv_fault *fault) {
   if (c->mode >= 0 && fchmod(file, (mode_t)c->mode) == -1)
     return fail(fault, "chmod", -errno);
-  if (!append && ftruncate(file, 0) == -1)
-    return fail(fault, "truncate", -errno);
+  if (!append && empty(file) == -1) return fail(fault, "truncate", -errno);
   int rc = lv_file_put(file, c->bytes, c->n, NULL);
   return rc < 0 ? fail(fault, "write", rc) : 0;
 }

@@ -33,17 +33,9 @@ void lv_lowfds_fini(lv_lowfds *low) {
   lv_fd_close(&low->blank);
 }
 
-static int copy_to(int fd, int number) {
-  int rc;
-  do
-    rc = dup3(fd, number, O_CLOEXEC);
-  while (rc == -1 && (errno == EINTR || errno == EBUSY));
-  return rc;
-}
-
 int lv_lowfds_lend(lv_lowfds *low, int fd) {
   for (int i = 0; i < LV_LOWFDS && low->slots[i] >= 0; i++) {
-    if (low->copied[i] == -1 && copy_to(fd, low->slots[i]) >= 0)
+    if (low->copied[i] == -1 && lv_fd_copy_to(fd, low->slots[i]) == 0)
       low->copied[i] = fd;
     if (low->copied[i] == fd) return low->slots[i];
   }
@@ -52,7 +44,8 @@ int lv_lowfds_lend(lv_lowfds *low, int fd) {
 
 void lv_lowfds_take_back(lv_lowfds *low) {
   for (int i = 0; i < LV_LOWFDS && low->copied[i] >= 0; i++) {
-    if (copy_to(low->blank, low->slots[i]) < 0) lv_fd_close(&low->slots[i]);
+    if (lv_fd_copy_to(low->blank, low->slots[i]) < 0)
+      lv_fd_close(&low->slots[i]);
     low->copied[i] = -1;
   }
 }

@@ -1,35 +1,29 @@
-/* os/proctree.h — The processes below us, as /proc shows them. */
+/* os/proctree.h — The processes below others. */
 #ifndef LV_OS_PROCTREE_H
 #define LV_OS_PROCTREE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <sys/types.h>
+#include "os/procfile.h"
 
+/* Processes; those that are dead are left out. Zeroed memory is empty. */
 typedef struct {
-  pid_t pid, ppid, pgrp, session;
-  unsigned long long start; /* in clock ticks since boot: with pid, a name that
-                               no other process ever has */
-  char state;               /* as proc(5): R, S, D, Z, T … */
-  char comm[64];
-} lv_procstat;
+  lv_procstat *list;
+  size_t n, room;
+} lv_proctree;
 
-/* 0 or -errno; -ESRCH: there is no such process. */
-int lv_procstat_read(lv_procstat *stat, pid_t pid);
+/* Add what there is, ordered by the numbers of their parents. 0 or -errno. */
+int lv_proctree_all(lv_proctree *t);
 
-/* Those whose ancestor `top` is, zombies left out, each after its parent. *list
- * is to be freed. 0 or -errno. */
-int lv_proctree_scan(lv_procstat **list, size_t *n, pid_t top);
+/* Where the children of a process begin in such an order. */
+size_t lv_proctree_first(const lv_proctree *all, pid_t parent);
 
-/* The zombies that wait for `parent`. *list is to be freed. 0 or -errno. */
-int lv_proctree_zombies(lv_procstat **list, size_t *n, pid_t parent);
+/* Add those of `tops` that are there and all below them, each after its
+ * parent. 0 or -errno. What forks or ends meanwhile may be missing: whoever
+ * must have all looks again until nothing new comes. */
+int lv_proctree_below(lv_proctree *t, const lv_pids *tops);
 
-/* Does its environment, as it was at its exec, have this NAME=value? False also
- * if we may not know. */
-bool lv_proc_has_env(pid_t pid, const char *assignment);
+/* Add the children of a process, dead or alive. 0 or -errno. */
+int lv_proctree_children(lv_pids *to, pid_t parent);
 
-/* Signal the process of this pid and start time, and no other that has got its
- * number. 0 or -errno, -ESRCH if it has ended. */
-int lv_proc_signal_exactly(pid_t pid, unsigned long long start, int signum);
+void lv_proctree_fini(lv_proctree *t);
 
 #endif

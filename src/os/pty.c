@@ -24,8 +24,7 @@ static int open_slave(int master) {
   char name[64];
   int error = ptsname_r(master, name, sizeof name);
   if (error != 0) return -error;
-  fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  return fd == -1 ? -errno : fd;
+  return lv_fd_open_at(AT_FDCWD, name, O_RDWR | O_NOCTTY, 0);
 }
 
 static int set_echo(int fd, bool on) {

@@ -75,28 +75,31 @@ static int open_folder(job *j, const char *path) {
   char *dir;
   int rc = lv_path_split(path, &dir, &j->base);
   if (rc < 0) return rc;
-  const int flags = O_DIRECTORY | O_CLOEXEC;
-  j->dir = open(dir, O_RDONLY | flags);
-  if (j->dir == -1 && errno == EACCES) j->dir = open(dir, O_PATH | flags);
-  rc = j->dir == -1 ? -errno : 0;
+  const int flags = O_DIRECTORY;
+  rc = lv_fd_open_at(AT_FDCWD, dir, O_RDONLY | flags, 0);
+  if (rc == -EACCES) rc = lv_fd_open_at(AT_FDCWD, dir, O_PATH | flags, 0);
   free(dir);
-  return rc;
+  if (rc < 0) return rc;
+  j->dir = rc;
+  return 0;
 }
 
 static int make_temporary(job *j, mode_t mode) {
-  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  const int flags = O_WRONLY | O_CREAT | O_EXCL;
   for (int i = 0; i < TRIES; i++) {
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) == -1)
       random = (uint64_t)getpid() * TRIES + (uint64_t)i;
     snprintf(j->temporary, sizeof j->temporary, ".%.*s.%016llx", SHOWN, j->base,
              (unsigned long long)random);
-    j->file = openat(j->dir, j->temporary, flags, mode);
-    if (j->file >= 0) break;
-    if (errno != EEXIST) return -errno;
+    int fd = lv_fd_open_at(j->dir, j->temporary, flags, mode);
+    if (fd == -EEXIST) continue;
+    if (fd < 0) return fd;
+    j->file = fd;
+    j->made = true;
+    return 0;
   }
-  j->made = j->file >= 0;
-  return j->made ? 0 : -EEXIST;
+  return -EEXIST;
 }
 
 /* As it will be, from the first moment: never open to more people. */
@@ -112,11 +115,21 @@ static int make_like(job *j, int mode) {
   return fchmod(j->file, (mode_t)mode) == -1 ? -errno : 0;
 }
 
+/* To the disk, whatever signal comes; 0 or -errno. */
+static int sync_file(int fd) {
+  int rc;
+  do
+    rc = fsync(fd);
+  while (rc == -1 && errno == EINTR);
+  return rc == -1 ? -errno : 0;
+}
+
 static int write_temporary(job *j, const lv_contents *c, const lv_flag *stop,
                            lv_fault *fault) {
   int rc = lv_file_put(j->file, c->bytes, c->n, stop);
   if (rc < 0) return fail(fault, "write", rc);
-  if (fsync(j->file) == -1) return fail(fault, "fsync", -errno);
+  rc = sync_file(j->file);
+  if (rc < 0) return fail(fault, "fsync", rc);
   rc = lv_file_close(&j->file);
   if (rc < 0) return fail(fault, "write", rc);
   return atomic_load(stop) ? -ECANCELED : 0;
@@ -128,8 +141,9 @@ static int put_in_place(job *j, lv_fault *fault) {
   if (renameat(j->dir, j->temporary, j->dir, j->base) == -1)
     return fail(fault, "rename", -errno);
   j->made = false;
-  if (fsync(j->dir) == 0 || errno == EINVAL || errno == EBADF) return 0;
-  return fail(fault, "fsync", -errno);
+  int rc = sync_file(j->dir);
+  if (rc == 0 || rc == -EINVAL || rc == -EBADF) return 0;
+  return fail(fault, "fsync", rc);
 }
 
 static int replace(job *j, char **path, const lv_contents *c,

@@ -49,8 +49,8 @@ static int accept_retrying(int fd, lv_addr *peer) {
   return got == -1 ? -errno : got;
 }
 
-/* The second descriptor is had before the first, as it then becomes a copy of
- * it without fail. */
+/* The second descriptor is had before the first, and then becomes a copy of it:
+ * for want of one no connection is lost. */
 int lv_sock_accept(int fd, int pair[2], lv_addr *peer) {
   int copy = lv_fd_dup(fd);
   if (copy < 0) return copy;
@@ -59,7 +59,12 @@ int lv_sock_accept(int fd, int pair[2], lv_addr *peer) {
     lv_fd_close(&copy);
     return got;
   }
-  dup3(got, copy, O_CLOEXEC);
+  int rc = lv_fd_copy_to(got, copy);
+  if (rc < 0) {
+    lv_fd_close(&got);
+    lv_fd_close(&copy);
+    return rc;
+  }
   set_nodelay(got, peer->sa.sa_family);
   pair[0] = got;
   pair[1] = copy;

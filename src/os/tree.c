@@ -60,10 +60,16 @@ static int remove_entries(job *j, DIR *dir, int depth) {
 }
 
 static DIR *open_directory(int parent, const char *name) {
-  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int fd = openat(parent, name, flags);
-  DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-  if (dir == NULL && fd != -1) close(fd);
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  int fd = lv_fd_open_at(parent, name, flags, 0);
+  if (fd < 0) {
+    errno = -fd;
+    return NULL;
+  }
+  DIR *dir = fdopendir(fd);
+  int error = errno;
+  if (dir == NULL) lv_fd_close(&fd);
+  errno = error;
   return dir;
 }
 
@@ -145,9 +151,9 @@ static int remove_below(job *j, const char *path, bool whole) {
   int rc = lv_path_split(path, &dir, &base);
   if (rc == -EINVAL) return fail(j, path, -EBUSY);
   if (rc < 0) return fail(j, path, rc);
-  int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (fd == -1)
-    rc = fail(j, path, -errno);
+  int fd = lv_fd_open_at(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    rc = fail(j, path, fd);
   else if (is_root(fd, base))
     rc = fail(j, path, -EBUSY);
   else if (is_dots(base))

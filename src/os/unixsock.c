@@ -32,8 +32,8 @@ static int lock_directory(const char *path) {
   char copy[sizeof((struct sockaddr_un){0}).sun_path + 1];
   strncpy(copy, path, sizeof copy - 1);
   copy[sizeof copy - 1] = '\0';
-  int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd == -1) return errno == EMFILE || errno == ENFILE ? -errno : -1;
+  int fd = lv_fd_open_at(AT_FDCWD, dirname(copy), O_RDONLY | O_DIRECTORY, 0);
+  if (fd < 0) return fd == -EMFILE || fd == -ENFILE ? fd : -1;
   if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
   int rc = errno == EWOULDBLOCK ? -EAGAIN : -1;
   close(fd);

@@ -7,25 +7,27 @@
 #include "base/compiler.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct {
-  lv_call call; /* none: nothing is armed */
+  _Atomic lv_call call; /* none: nothing is armed */
   long request;
-  unsigned nth, times, calls, failed;
+  unsigned nth, times;
+  atomic_uint calls, failed;
   int error;
 } armed;
 
-bool lv_fault_in_lua;
+_Thread_local bool lv_fault_in_lua;
 
 LV_NO_SANITIZE int lv_fault_due(lv_call call, long request) {
   if (armed.call != call) return 0;
   if (armed.request != LV_ANY && armed.request != request) return 0;
-  unsigned n = ++armed.calls;
+  unsigned n = atomic_fetch_add(&armed.calls, 1) + 1;
   if (armed.nth == 0 || n < armed.nth || n - armed.nth >= armed.times) return 0;
-  armed.failed++;
+  atomic_fetch_add(&armed.failed, 1);
   if (armed.error > 0) errno = armed.error;
   return armed.error;
 }
@@ -37,7 +39,8 @@ void lv_fault_arm(const lv_fault_site *site, unsigned nth, unsigned times,
   armed.nth = nth;
   armed.times = times;
   armed.error = error;
-  armed.calls = armed.failed = 0;
+  armed.calls = 0;
+  armed.failed = 0;
   armed.call = site->call;
 }
 

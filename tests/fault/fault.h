@@ -9,22 +9,86 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* What is wrapped, as X(name). */
-#define LV_FAULT_CALLS(X)                                                      \
-  X(calloc)                                                                    \
-  X(clone) X(close) X(dup3) X(epoll_create1) X(epoll_ctl) X(eventfd) X(fcntl)  \
-      X(fflush) X(fstat) X(fwrite) X(getcwd) X(getrlimit) X(grantpt) X(ioctl)  \
-          X(kill) X(lua_alloc) X(lv_clone3) X(malloc) X(mmap) X(mprotect)      \
-              X(open) X(openat) X(opendir) X(pipe2) X(poll) X(posix_openpt)    \
-                  X(ptsname_r) X(read) X(readv) X(realloc) X(recvmsg)          \
-                      X(sendmsg) X(setrlimit) X(sigaction) X(splice)           \
-                          X(syscall) X(tcgetattr) X(tcsetattr) X(timer_create) \
-                              X(unlockpt) X(uv_fs_read) X(uv_fs_write)         \
-                                  X(uv_loop_init) X(uv_poll_init) X(waitpid)   \
-                                      X(writev)
-
-#define LV_FAULT_ID(name) LV_CALL_##name,
-typedef enum { LV_CALL_none, LV_FAULT_CALLS(LV_FAULT_ID) } lv_call;
+/* What is wrapped. */
+typedef enum {
+  LV_CALL_none,
+  LV_CALL_accept4,
+  LV_CALL_bind,
+  LV_CALL_calloc,
+  LV_CALL_chmod,
+  LV_CALL_clone,
+  LV_CALL_close,
+  LV_CALL_connect,
+  LV_CALL_dup3,
+  LV_CALL_epoll_create1,
+  LV_CALL_epoll_ctl,
+  LV_CALL_eventfd,
+  LV_CALL_fchmod,
+  LV_CALL_fcntl,
+  LV_CALL_fdopendir,
+  LV_CALL_fflush,
+  LV_CALL_fstat,
+  LV_CALL_fstatat,
+  LV_CALL_fsync,
+  LV_CALL_ftruncate,
+  LV_CALL_fwrite,
+  LV_CALL_getcwd,
+  LV_CALL_getrlimit,
+  LV_CALL_getsockname,
+  LV_CALL_getsockopt,
+  LV_CALL_grantpt,
+  LV_CALL_inotify_add_watch,
+  LV_CALL_inotify_init1,
+  LV_CALL_ioctl,
+  LV_CALL_kill,
+  LV_CALL_listen,
+  LV_CALL_lstat,
+  LV_CALL_lua_alloc,
+  LV_CALL_lv_clone3,
+  LV_CALL_malloc,
+  LV_CALL_mkdir,
+  LV_CALL_mkdtemp,
+  LV_CALL_mmap,
+  LV_CALL_mprotect,
+  LV_CALL_open,
+  LV_CALL_openat,
+  LV_CALL_opendir,
+  LV_CALL_pipe2,
+  LV_CALL_poll,
+  LV_CALL_posix_openpt,
+  LV_CALL_ptsname_r,
+  LV_CALL_read,
+  LV_CALL_readlink,
+  LV_CALL_readv,
+  LV_CALL_realloc,
+  LV_CALL_realpath,
+  LV_CALL_recvmsg,
+  LV_CALL_rename,
+  LV_CALL_renameat,
+  LV_CALL_sendmsg,
+  LV_CALL_setrlimit,
+  LV_CALL_setsockopt,
+  LV_CALL_shutdown,
+  LV_CALL_sigaction,
+  LV_CALL_socket,
+  LV_CALL_splice,
+  LV_CALL_stat,
+  LV_CALL_symlink,
+  LV_CALL_syscall,
+  LV_CALL_tcgetattr,
+  LV_CALL_tcsetattr,
+  LV_CALL_timer_create,
+  LV_CALL_unlink,
+  LV_CALL_unlinkat,
+  LV_CALL_unlockpt,
+  LV_CALL_uv_fs_read,
+  LV_CALL_uv_fs_write,
+  LV_CALL_uv_getaddrinfo,
+  LV_CALL_uv_loop_init,
+  LV_CALL_uv_poll_init,
+  LV_CALL_waitpid,
+  LV_CALL_writev,
+} lv_call;
 
 enum { LV_ANY = -1, LV_FAULT_SHORT = -1, LV_FAULT_LISTED = 12 };
 
@@ -52,7 +116,7 @@ void lv_fault_disarm(unsigned *calls, unsigned *failed);
 /* For the wrappers: 0, or what the call is to fail with; errno is set to it. */
 int lv_fault_due(lv_call call, long request);
 /* While Lua's allocator is at work, which is a site of its own. */
-extern bool lv_fault_in_lua;
+extern _Thread_local bool lv_fault_in_lua;
 
 /* Count and fail what Lua allocates. */
 void lv_fault_watch_lua(lua_State *L);

@@ -31,9 +31,10 @@ faults.test("spawn and stop, of one that ignores TERM", scenarios.stop_stubborn,
 faults.test("lines of two streams", scenarios.lines, only)
 faults.test("a pseudo-terminal", scenarios.pty, only)
 faults.test("adopt", scenarios.adopt, only)
+faults.test("a TCP connection", scenarios.tcp, only)
 
--- From then on, while the scenario lasts. Those that are not here leave
--- a child to the script's end, for there is no memory to stop it.
+-- From then on, while the scenario lasts. Those that are not here leave a child
+-- to the script's end, for there is no memory to stop it.
 local from_then_on <const> = { sites = faults.lua_memory, times = 1000000 }
 
 for _, name in ipairs {

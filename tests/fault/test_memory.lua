@@ -26,5 +26,7 @@ faults.test("spawn and stop, of one that ignores TERM", scenarios.stop_stubborn,
 faults.test("lines of two streams", scenarios.lines, only)
 faults.test("a pseudo-terminal", scenarios.pty, only)
 faults.test("adopt", scenarios.adopt, only)
+faults.test("a TCP connection", scenarios.tcp, only)
+faults.test("asyncio", scenarios.asyncio, only)
 
 tap.done()

@@ -88,6 +88,49 @@ OR_MINUS_ERRNO(lv_clone3, (const lv_clone_opts *opts), (opts))
 OR_MINUS_ERRNO(uv_loop_init, (uv_loop_t * loop), (loop))
 OR_MINUS_ERRNO(uv_poll_init, (uv_loop_t * loop, uv_poll_t *poll, int fd),
                (loop, poll, fd))
+OR_MINUS_1(accept4, (int fd, struct sockaddr *at, socklen_t *n, int flags),
+           (fd, at, n, flags))
+OR_MINUS_1(bind, (int fd, const struct sockaddr *at, socklen_t n), (fd, at, n))
+OR_MINUS_1(getsockname, (int fd, struct sockaddr *at, socklen_t *n),
+           (fd, at, n))
+OR_MINUS_1(getsockopt,
+           (int fd, int level, int option, void *value, socklen_t *n),
+           (fd, level, option, value, n))
+OR_MINUS_1(setsockopt,
+           (int fd, int level, int option, const void *value, socklen_t n),
+           (fd, level, option, value, n))
+OR_MINUS_1(listen, (int fd, int backlog), (fd, backlog))
+OR_MINUS_1(shutdown, (int fd, int how), (fd, how))
+OR_MINUS_1(socket, (int family, int type, int protocol),
+           (family, type, protocol))
+OR_MINUS_1(chmod, (const char *path, mode_t mode), (path, mode))
+OR_MINUS_1(fchmod, (int fd, mode_t mode), (fd, mode))
+OR_MINUS_1(fstatat, (int dir, const char *path, struct stat *st, int flags),
+           (dir, path, st, flags))
+OR_MINUS_1(fsync, (int fd), (fd))
+OR_MINUS_1(ftruncate, (int fd, off_t n), (fd, n))
+OR_MINUS_1(inotify_add_watch, (int fd, const char *path, uint32_t events),
+           (fd, path, events))
+OR_MINUS_1(inotify_init1, (int flags), (flags))
+OR_MINUS_1(lstat, (const char *path, struct stat *st), (path, st))
+OR_MINUS_1(mkdir, (const char *path, mode_t mode), (path, mode))
+OR_MINUS_1(rename, (const char *from, const char *to), (from, to))
+OR_MINUS_1(renameat, (int from, const char *old, int to, const char *new),
+           (from, old, to, new))
+OR_MINUS_1(stat, (const char *path, struct stat *st), (path, st))
+OR_MINUS_1(symlink, (const char *target, const char *path), (target, path))
+OR_MINUS_1(unlink, (const char *path), (path))
+OR_MINUS_1(unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
+OR_NULL(DIR *, fdopendir, (int fd), (fd))
+OR_NULL(char *, mkdtemp, (char *path), (path))
+OR_NULL(char *, realpath, (const char *path, char *found), (path, found))
+PLAIN(ssize_t, readlink, (const char *path, char *target, size_t n),
+      (path, target, n), -1)
+OR_MINUS_ERRNO(uv_getaddrinfo,
+               (uv_loop_t * loop, uv_getaddrinfo_t *req, uv_getaddrinfo_cb fn,
+                const char *host, const char *service,
+                const struct addrinfo *hints),
+               (loop, req, fn, host, service, hints))
 PLAIN(void *, mmap,
       (void *at, size_t n, int how, int flags, int fd, off_t offset),
       (at, n, how, flags, fd, offset), MAP_FAILED)
@@ -105,6 +148,16 @@ WRAP(void *, realloc, (void *block, size_t size)) {
 WRAP(int, close, (int fd)) {
   int error = lv_fault_due(LV_CALL_close, LV_ANY);
   int rc = __real_close(fd);
+  if (error == 0) return rc;
+  errno = error;
+  return -1;
+}
+
+/* What a signal came into goes on by itself (connect(2)). */
+WRAP(int, connect, (int fd, const struct sockaddr *to, socklen_t n)) {
+  int error = lv_fault_due(LV_CALL_connect, LV_ANY);
+  if (error != 0 && error != EINTR) return -1;
+  int rc = __real_connect(fd, to, n);
   if (error == 0) return rc;
   errno = error;
   return -1;
@@ -203,10 +256,13 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int n)) {
 WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags)) {
   int error = lv_fault_due(LV_CALL_recvmsg, LV_ANY);
   if (error > 0) return -1;
-  struct iovec first = one_byte(message->msg_iov, message->msg_iovlen);
-  if (error == LV_FAULT_SHORT) message->msg_iov = &first;
-  if (error == LV_FAULT_SHORT) message->msg_iovlen = 1;
-  return __real_recvmsg(fd, message, flags);
+  struct msghdr whole = *message;
+  struct iovec first = one_byte(whole.msg_iov, whole.msg_iovlen);
+  if (error == LV_FAULT_SHORT) whole.msg_iov = &first;
+  if (error == LV_FAULT_SHORT) whole.msg_iovlen = 1;
+  ssize_t got = __real_recvmsg(fd, &whole, flags);
+  message->msg_flags = whole.msg_flags;
+  return got;
 }
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags)) {

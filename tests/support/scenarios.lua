@@ -3,7 +3,10 @@
 -- local scenarios = dofile(SOURCE .. "/tests/support/scenarios.lua")
 -- For the tests of tests/fault.
 
+local asyncio = require "luvisor.asyncio"
 local fault = require "luvisor.fault"
+local fs = require "luvisor.fs"
+local net = require "luvisor.net"
 local process = require "luvisor.process"
 local signal = require "luvisor.signal"
 local stream = require "luvisor.stream"
@@ -221,6 +224,89 @@ function M.generator()
   local sum = 0
   for i in next_one do sum = sum + i end
   return sum
+end
+
+-- Writes a line to whoever connects; the line that comes to the client.
+local function serve(where)
+  local listener <close> = net.listen(where)
+  local at = listener.address
+  local to = { path = at.path, host = at.host, port = at.port }
+  local line = nil
+  task.gather(function()
+    local socket <close> = listener:accept()
+    socket:write "hello\n"
+    socket:drain()
+    socket:readline() -- to the end: the client has read it
+  end, function()
+    local socket <close> = net.connect(to)
+    line = socket:readline()
+  end)
+  return line
+end
+
+function M.tcp()
+  return serve { host = "127.0.0.1", port = 0 }
+end
+
+function M.unix()
+  return serve { path = M.folder .. "/socket" }
+end
+
+-- Where the scenarios below work; made for a test, and empty after each.
+M.folder = "/nonexistent"
+
+local function in_folder(name)
+  return M.folder .. "/" .. name
+end
+
+function M.files()
+  local a, b <const> = in_folder "a", in_folder "b"
+  fs.write_file(a, "one\n")
+  fs.write_file(a, "two\n", { append = true, mode = "600" })
+  fs.rename(a, b)
+  fs.symlink("b", a)
+  fs.chmod(b, "640")
+  local text = fs.read_file(fs.realpath(a)) .. fs.readlink(a)
+  return text .. fs.stat(a).type .. fs.lstat(a).type
+end
+
+function M.atomic_file()
+  local path <const> = in_folder "a"
+  fs.write_file(path, "one\n", { atomic = true, mode = "600" })
+  fs.write_file(path, "two\n", { atomic = true })
+  return fs.read_file(path)
+end
+
+function M.folders()
+  local path <const> = fs.mkdtemp { dir = M.folder }
+  fs.mkdir(path .. "/a/b", { parents = true })
+  fs.write_file(path .. "/a/c", "")
+  local names = {}
+  for _, entry in ipairs(fs.scandir(path .. "/a")) do
+    names[#names + 1] = entry.name
+  end
+  table.sort(names)
+  fs.remove(path, { recursive = true })
+  return table.concat(names, " ") .. tostring(fs.exists(path))
+end
+
+function M.watch()
+  local watch <close> = fs.watch(M.folder, { events = { "written" } })
+  fs.write_file(in_folder "a", "x")
+  return watch:next().name
+end
+
+function M.asyncio()
+  return asyncio.run(function()
+    local p = asyncio.create_subprocess_exec("/bin/cat",
+      { stdin = asyncio.subprocess.PIPE, stdout = asyncio.subprocess.PIPE })
+    local queue = asyncio.Queue(1)
+    local results = asyncio.gather(
+      function() return (p:communicate "hello") end,
+      function() queue:put(1) end,
+      { asyncio.wait_for, function() return queue:get() end, 5 })
+    return results[1] .. results[3]
+  end)
 end
 
 return M

@@ -2,6 +2,7 @@
 -- @module luvisor.asyncio
 -- @type Condition
 
+local awaitable = require "luvisor.asyncio.awaitable"
 local class = require "luvisor.asyncio.class"
 local core = require "luvisor.core.task"
 local errors = require "luvisor.error"
@@ -103,6 +104,10 @@ end
 -- @return the predicate's value, which is not false or nil
 -- @raise as `wait`, which is not called where the predicate holds at once
 function Condition:wait_for(predicate)
+  if not awaitable.is_callable(predicate) then
+    errors.usage("Condition: wait_for: expected a function, got %s",
+                 awaitable.show(predicate))
+  end
   local value = predicate()
   while not value do
     self:wait()

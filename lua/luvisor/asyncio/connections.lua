@@ -129,6 +129,19 @@ function M.check_plain(where, opts)
   end
 end
 
+--- Raise UsageError for a `sock` that is none of luvisor.net, or not alone.
+-- @local
+function M.check_sock(where, sock, class, address)
+  if sock == nil then return end
+  local meta = getmetatable(sock)
+  if type(meta) ~= "table" or meta.__name ~= "luvisor." .. class then
+    errors.usage("%s: sock must be a %s of luvisor.net", where, class)
+  end
+  if address.path or address.host or address.port then
+    errors.usage("%s: either sock or an address, not both", where)
+  end
+end
+
 --- The types of options that both sides have.
 -- @local
 M.options = {
@@ -145,6 +158,7 @@ end
 local function open(where, opts, address)
   opts = errors.check_options(where, opts, M.options)
   M.check_plain(where, opts)
+  M.check_sock(where, opts.sock, "Socket", address)
   local limit = readers.check_limit(where, opts.limit)
   return M.streams(opts.sock or net.connect(address), limit)
 end

@@ -8,6 +8,7 @@
 local core = require "luvisor.core.task"
 local current = require "luvisor.asyncio.current"
 local handles = require "luvisor.asyncio.handles"
+local scope = require "luvisor.core.scope"
 local time = require "luvisor.core.time"
 
 local M = {}
@@ -27,6 +28,7 @@ function M.new(loop, stays)
     _loop = loop, _stays = stays, _first = 1, _last = 0,
     _native = nil, -- the task that serves the queue
     _is_idle = false, _is_calling = false,
+    _has_relief = false,
   }, Dispatcher)
 end
 
@@ -39,18 +41,42 @@ local function call_and_time(loop, handle)
   io.stderr:write(("luvisor: asyncio: %s took %.3f s\n"):format(text, took))
 end
 
+local serve
+
+-- This native task serves the queue from now on.
+local function appoint(self, native)
+  self._is_idle, self._is_calling = false, false
+  self._native = native
+  callers[native] = self._loop
+end
+
+-- The relief: runs after a batch. If that is not over, a callback waits.
+local function relieve(self)
+  self._has_relief = false
+  if not self._is_calling then return end
+  appoint(self, core.current())
+  serve(self)
+end
+
+local function call_relief(self)
+  if self._has_relief or self._loop._is_closed then return end
+  self._has_relief = true
+  self._loop:_spawn(relieve, self)
+end
+
 -- Calls what was in the queue at the beginning, unless another task took over
 -- while a callback waited.
 local function call_batch(self, me)
   local last = self._last
+  if self._first < last then call_relief(self) end
   while self._first <= last and self._native == me do
     local i = self._first
     local handle = self[i]
     self[i] = nil
     self._first = i + 1
-    if not handle._cancelled then
+    local loop = self._loop
+    if not handle._cancelled and (handle._is_own or not loop._is_closed) then
       self._is_calling = true
-      local loop = self._loop
       if loop._debug then call_and_time(loop, handle) else call(handle) end
       if self._native == me then self._is_calling = false end
     end
@@ -63,36 +89,52 @@ local function idle(self)
   return core.park "callbacks of its loop"
 end
 
+local function start(self)
+  appoint(self, self._loop:_spawn(serve, self))
+end
+
 -- Closed when the serving task ends, however.
 local Serving = {}
 
-function Serving:__close()
+-- A callback may have cancelled the task that it was called by.
+function Serving:__close(err)
   callers[self.native] = nil
   local dispatcher = self.dispatcher
   if dispatcher._native ~= self.native then return end
   dispatcher._native = nil
   dispatcher._is_idle, dispatcher._is_calling = false, false
+  local is_left = err ~= nil and dispatcher._first <= dispatcher._last
+  if is_left and not dispatcher._loop._is_closed then start(dispatcher) end
 end
 
-local function serve(self)
+-- In a cancelled nursery nothing waits, and yet none is to be left out. A
+-- program that is ending does not wait for callbacks that follow each other for
+-- ever.
+local function take_turn(loop)
+  if not core.is_cancelled() then
+    core.checkpoint()
+  elseif loop._is_program then
+    return false
+  else
+    scope.new "shield":run(core.checkpoint)
+  end
+  return true
+end
+
+function serve(self)
   local me = core.current()
   local _ <close> = setmetatable({ dispatcher = self, native = me }, Serving)
   while self._native == me do
     call_batch(self, me)
     if self._native ~= me then return end
+    local goes_on
     if self._first <= self._last then
-      -- In a cancelled nursery nothing waits, and yet none is to be left out.
-      if not core.is_cancelled() then core.checkpoint() end
-    elseif not idle(self) then
-      return
+      goes_on = take_turn(self._loop)
+    else
+      goes_on = idle(self)
     end
+    if not goes_on then return end
   end
-end
-
-local function start(self)
-  self._is_idle, self._is_calling = false, false
-  self._native = self._loop:_spawn(serve, self)
-  callers[self._native] = self._loop
 end
 
 --- Put a handle into the queue.

@@ -1,7 +1,21 @@
---- The names of asyncio's exceptions, as kinds of error: `err:is(
--- asyncio.TimeoutError)`. Python's TypeError, ValueError and RuntimeError for
--- wrong use are UsageError here.
+--- The names of asyncio's exceptions are kinds of error: `err:is(
+-- asyncio.TimeoutError)` is `err:is "Timeout"`. Python's TypeError, ValueError
+-- and RuntimeError for wrong use are UsageError here.
+--
+-- | name | kind |
+-- |---|---|
+-- | `CancelledError` | Cancelled |
+-- | `TimeoutError` | Timeout |
+-- | `InvalidStateError` | InvalidState |
+-- | `IncompleteReadError` | IncompleteRead |
+-- | `LimitOverrunError` | LimitOverrun |
+-- | `QueueEmpty`, `QueueFull` | the same |
+-- | `QueueShutDown` | Closed |
+-- | `BrokenBarrierError` | BrokenBarrier |
+-- | `BrokenPipeError`, `ConnectionResetError` | BrokenPipe |
+-- | `ProcessLookupError` | NoProcess |
 -- @module luvisor.asyncio
+-- @section Errors
 
 local errors = require "luvisor.error"
 

@@ -59,6 +59,15 @@ function M.new(loop, fn, ...)
   }, Handle)
 end
 
+--- One that is called even if the loop has been closed: it does no more than
+-- let a task go on.
+-- @local
+function M.own(loop, fn, ...)
+  local handle = M.new(loop, fn, ...)
+  handle._is_own = true
+  return handle
+end
+
 --- @local
 function M.timer(loop, when, fn, ...)
   return setmetatable({

@@ -89,6 +89,7 @@ function Transport:close()
   for _, pipe in pairs(self._pipes) do pipe:close() end
   if self._process.status then return end
   local ok, err = pcall(self._process.kill, self._process)
+  self._process._is_killed = ok -- it may be dropped before it is reaped
   local gone = ok or err:is "NoProcess" or err:is "EPERM"
   if not gone then error(err, 0) end
 end

@@ -79,7 +79,12 @@ function M.make(where, factory)
     errors.usage("%s: expected a protocol factory, got %s", where,
       type(factory))
   end
-  return factory()
+  local protocol = factory()
+  if type(protocol) ~= "table" and type(protocol) ~= "userdata" then
+    errors.usage("%s: the factory must return a protocol, got %s", where,
+      type(protocol))
+  end
+  return protocol
 end
 
 -- ---- waiting for room ----

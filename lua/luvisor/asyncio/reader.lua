@@ -7,6 +7,7 @@
 -- @type StreamReader
 
 local core = require "luvisor.core.stream"
+local core_task = require "luvisor.core.task"
 local errors = require "luvisor.error"
 
 local M = {}
@@ -41,13 +42,26 @@ function M.check_limit(where, limit)
   return limit
 end
 
---- A StreamReader over a native Reader with this limit, which begins to read
--- ahead.
+local function read_ahead(self)
+  if not self._given then pcall(self._r._start, self._r) end
+end
+
+--- A StreamReader over a native Reader with this limit. It begins to read ahead
+-- in the next turn, unless it has been given to another process by then.
 -- @local
 function M.of(reader, limit)
-  reader:_start()
-  return setmetatable({ _r = reader, _limit = limit, _transport = false },
-    StreamReader)
+  local self = setmetatable({
+    _r = reader, _limit = limit, _transport = false, _given = false,
+  }, StreamReader)
+  core_task.detached(read_ahead, self)
+  return self
+end
+
+--- The native Reader, for a process whose stdin it becomes.
+-- @local
+function M.give(self)
+  self._given = true
+  return self._r
 end
 
 --- The same over one that has another limit.
@@ -113,6 +127,9 @@ end
 -- @treturn string
 -- @raise Busy: another task reads; what `set_exception` was given; OSError
 function StreamReader:read(n)
+  if n ~= nil and math.type(n) ~= "integer" then
+    errors.usage("read: expected a number of bytes, got %s", tostring(n))
+  end
   if not n or n < 0 then n = -1 end
   if not self._transport then return read(self._r, n) or "" end
   return with_transport(self, n < 0 and math.huge or 1, read, n) or ""

@@ -151,6 +151,7 @@ local function start(where, connected, address, opts)
   end
   opts = errors.check_options(where, opts, spec)
   connections.check_plain(where, opts)
+  connections.check_sock(where, opts.sock, "Listener", address)
   address.backlog = opts.backlog
   local limit = readers.check_limit(where, opts.limit)
   local listener = opts.sock or net.listen(address)

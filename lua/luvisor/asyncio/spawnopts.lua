@@ -79,7 +79,7 @@ end
 -- A stream of ours stands for the native one.
 local function as_native(value)
   local meta = type(value) == "table" and getmetatable(value)
-  if meta == readers.StreamReader then return value._r end
+  if meta == readers.StreamReader then return readers.give(value) end
   if meta == writers.StreamWriter then return value._w end
   return value
 end
@@ -138,7 +138,8 @@ local function translate(where, to, opts, defaults)
   for _, name in ipairs(paths) do to[name] = as_text(opts[name]) end
   for name, default in pairs(defaults) do
     local value = opts[name]
-    to[name] = value == nil and default or as_native(value)
+    if value == nil then value = default end
+    to[name] = value == false and "inherit" or as_native(value)
   end
   if opts.env then to.env, to.clear_env = opts.env, true end
   to.process_group = process_group(opts)
@@ -169,7 +170,8 @@ local function finish(where, to, opts, defaults)
   return checked, limit
 end
 
---- What stdin, stdout and stderr are if nothing is said of them.
+--- What stdin, stdout and stderr are if nothing is said of them; false is
+-- Python's None.
 M.inherited = { stdin = "inherit", stdout = "inherit", stderr = "inherit" }
 M.piped = { stdin = "pipe", stdout = "pipe", stderr = "pipe" }
 

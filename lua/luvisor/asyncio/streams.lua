@@ -1,6 +1,8 @@
 --- asyncio.streams: the names of Python's module of that name.
 -- @module luvisor.asyncio
 
+local M = {}
+
 local names = {
   FlowControlMixin = "protocols", StreamReader = "reader",
   StreamReaderProtocol = "protocols", StreamWriter = "writer",
@@ -8,8 +10,11 @@ local names = {
   start_server = "servers", start_unix_server = "servers",
 }
 
--- Loaded as they are used.
-local streams = setmetatable({}, {
+--- Python's module of that name: StreamReader, StreamWriter,
+-- StreamReaderProtocol, FlowControlMixin, open_connection,
+-- open_unix_connection, start_server, start_unix_server. Loaded as they are
+-- used.
+M.streams = setmetatable({}, {
   __index = function(t, name)
     local file = names[name]
     if not file then return nil end
@@ -19,4 +24,4 @@ local streams = setmetatable({}, {
   end,
 })
 
-return { streams = streams }
+return M

@@ -179,8 +179,9 @@ end
 
 M.Process = Process
 
--- A pipe to us, /dev/null, and for stderr where stdout goes; the class of what
--- is made, and the functions that make it.
+--- Python's module of that name: PIPE, a pipe to us; DEVNULL, /dev/null;
+-- STDOUT, for stderr: where stdout goes; Process, the class of what is made;
+-- and the functions that make it.
 M.subprocess = {
   PIPE = "pipe", DEVNULL = "null", STDOUT = "stdout", Process = Process,
   create_subprocess_exec = M.create_subprocess_exec,

@@ -137,7 +137,7 @@ end
 function Task:_on_done(future)
   local dispatcher = future._loop._dispatcher
   if dispatcher:is_calling() then
-    dispatcher:push(handles.new(future._loop, wake, self, future))
+    dispatcher:push(handles.own(future._loop, wake, self, future))
   else
     wake(self, future)
   end
@@ -193,6 +193,10 @@ end
 -- @param[opt=io.stderr] file with a method write
 function Task:print_stack(file)
   file = file or io.stderr
+  local kind = type(file)
+  if kind ~= "table" and kind ~= "userdata" then
+    errors.usage("print_stack: expected a file, got %s", awaitable.show(file))
+  end
   file:write(("%s\n%s\n"):format(tostring(self), self:get_stack()))
 end
 

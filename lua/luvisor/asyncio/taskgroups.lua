@@ -96,13 +96,16 @@ end
 -- more; yet its tasks end before it does.
 local Leaving = {}
 
-function Leaving:__close()
+function Leaving:__close(err)
   local group = self.group
-  if group._count == 0 then return end
-  if not group._is_aborting then abort(group) end
-  scope.new "shield":run(function()
-    while group._count > 0 do await_all(group) end
-  end)
+  if group._count > 0 then
+    if not group._is_aborting then abort(group) end
+    scope.new "shield":run(function()
+      while group._count > 0 do await_all(group) end
+    end)
+  end
+  local is_over = err ~= nil -- what comes behind the wait does not run
+  if is_over and group._has_cancelled_parent then group._parent:uncancel() end
 end
 
 -- Waits for the tasks. Returns the cancellation that is to go on.

@@ -79,6 +79,11 @@ end
 -- @tparam Loop loop
 -- @treturn Task
 function M.run_coroutine_threadsafe(aw, loop)
+  local meta = getmetatable(loop)
+  if type(meta) ~= "table" or meta.__name ~= "luvisor.asyncio.Loop" then
+    errors.usage("run_coroutine_threadsafe: expected a loop, got %s",
+                 awaitable.show(loop))
+  end
   return loop:create_task(aw)
 end
 

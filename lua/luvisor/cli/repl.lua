@@ -2,6 +2,8 @@
 -- @local
 
 local core_os = require "luvisor.core.os"
+local core_task = require "luvisor.core.task"
+local errors = require "luvisor.error"
 local scope = require "luvisor.core.scope"
 local stream = require "luvisor.stream"
 
@@ -63,17 +65,29 @@ local function read_chunk()
   end
 end
 
+-- A line may leave a cancellation behind that is raised once, as a time limit of
+-- asyncio does that nobody closes. It ends what is done then, and not more.
+local function next_chunk()
+  while true do
+    local ok, chunk = core_task.catch(read_chunk)
+    if ok then return chunk end
+    local is_cancelled = errors.is_error(chunk) and chunk.kind == "Cancelled"
+    if not is_cancelled then error(chunk, 0) end
+    complain(tostring(chunk))
+  end
+end
+
 local function evaluate(chunk)
-  local result = table.pack(xpcall(chunk, describe))
-  if result[1] then
-    show(table.unpack(result, 2, result.n))
+  local result = table.pack(core_task.catch(xpcall, chunk, describe))
+  if result[1] and result[2] then
+    show(table.unpack(result, 3, result.n))
   else
-    complain(tostring(result[2]))
+    complain(tostring(result[result.n]))
   end
 end
 
 local function loop()
-  for chunk in read_chunk do evaluate(chunk) end
+  for chunk in next_chunk do evaluate(chunk) end
 end
 
 --- Read and run lines until the end of input; then wait for the tasks that they

@@ -171,7 +171,7 @@ function Process:__close()
 end
 
 function Process:__gc()
-  if self._detached or not live[self._handle] then return end
+  if self._detached or self._is_killed or not live[self._handle] then return end
   if not self._handle:is_running() then
     live[self._handle] = nil
     return

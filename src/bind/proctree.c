@@ -1,0 +1,251 @@
+/* bind/proctree.c — The processes below us, and their cgroups.
+ * @module luvisor.core.proctree */
+#include "os/proctree.h"
+#include "bind/error.h"
+#include "bind/host.h"
+#include "bind/modules.h"
+#include "core/strangers.h"
+#include "os/cgroup.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a call has allocated: a Lua value, so that an error of Lua's frees it.
+ */
+typedef struct {
+  lv_pids pids;
+  lv_proctree tree;
+  char *text;
+} scratch;
+
+static const char SCRATCH[] = "luvisor.proctree.scratch";
+
+static scratch *push_scratch(lua_State *L) {
+  scratch *s = lua_newuserdatauv(L, sizeof *s, 0);
+  *s = (scratch){.text = NULL};
+  luaL_setmetatable(L, SCRATCH);
+  return s;
+}
+
+static int l_scratch_gc(lua_State *L) {
+  scratch *s = lua_touserdata(L, 1);
+  lv_pids_fini(&s->pids);
+  lv_proctree_fini(&s->tree);
+  free(s->text);
+  s->text = NULL;
+  return 0;
+}
+
+static void set_integer(lua_State *L, const char *name, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void push_stat(lua_State *L, const lv_procstat *s) {
+  lua_createtable(L, 0, 6);
+  set_integer(L, "pid", s->pid);
+  set_integer(L, "ppid", s->ppid);
+  set_integer(L, "session", s->session);
+  set_integer(L, "start", (lua_Integer)s->start);
+  lua_pushlstring(L, &s->state, 1);
+  lua_setfield(L, -2, "state");
+  lua_pushstring(L, s->comm);
+  lua_setfield(L, -2, "name");
+}
+
+static int push_tree(lua_State *L, const lv_proctree *tree) {
+  lua_createtable(L, (int)tree->n, 0);
+  for (size_t i = 0; i < tree->n; i++) {
+    push_stat(L, &tree->list[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+static int push_alive(lua_State *L, const lv_pids *pids) {
+  lua_createtable(L, (int)pids->n, 0);
+  lua_Integer n = 0;
+  for (size_t i = 0; i < pids->n; i++) {
+    lv_procstat stat;
+    int rc = lv_procstat_read(&stat, pids->list[i]);
+    if (rc < 0 || lv_procstat_is_dead(&stat)) continue;
+    push_stat(L, &stat);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+/*** proctree.below({pid, ...}) -> list of {pid, ppid, session, start, state,
+ * name}
+ * Those that are alive and all below them, each after its parent. */
+static int l_below(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  scratch *s = push_scratch(L);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  int rc = 0;
+  for (lua_Integer i = 1; rc == 0 && i <= n; i++) {
+    lua_rawgeti(L, 1, i);
+    rc = lv_pids_add(&s->pids, (pid_t)lua_tointeger(L, -1));
+    lua_pop(L, 1);
+  }
+  if (rc == 0) rc = lv_proctree_below(&s->tree, &s->pids);
+  return rc < 0 ? lv_raise_os(L, rc, "read", "/proc") : push_tree(L, &s->tree);
+}
+
+/*** proctree.orphans() -> list of {pid, …}
+ * Our children that we have not started, and that are alive. */
+static int l_orphans(lua_State *L) {
+  scratch *s = push_scratch(L);
+  int rc = lv_strangers_list(&s->pids, &lv_host_of(L)->rt);
+  return rc < 0 ? lv_raise_os(L, rc, "read", "/proc") : push_alive(L, &s->pids);
+}
+
+/*** proctree.stat(pid) -> {pid, ppid, session, start, state, name} | nil
+ * nil: there is none, or it is dead. */
+static int l_stat(lua_State *L) {
+  lv_procstat stat;
+  int rc = lv_procstat_read(&stat, (pid_t)luaL_checkinteger(L, 1));
+  if (rc < 0 || lv_procstat_is_dead(&stat))
+    lua_pushnil(L);
+  else
+    push_stat(L, &stat);
+  return 1;
+}
+
+/*** proctree.uid(pid) -> uid | nil */
+static int l_uid(lua_State *L) {
+  long uid = lv_proc_uid((pid_t)luaL_checkinteger(L, 1));
+  if (uid < 0)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, uid);
+  return 1;
+}
+
+/*** proctree.env(pid, name) -> string | nil | false
+ * As it was at its exec. nil: there is none, or we may not know; false: it is
+ * just being executed. */
+static int l_env(lua_State *L) {
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  scratch *s = push_scratch(L);
+  int rc = lv_proc_env(pid, name, &s->text);
+  if (rc == -EAGAIN)
+    lua_pushboolean(L, false);
+  else
+    lua_pushstring(L, s->text); /* nil for NULL */
+  return 1;
+}
+
+/*** proctree.signal(pid, start, signal) -> boolean
+ * Signal this very process; false: it has ended. */
+static int l_signal(lua_State *L) {
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  unsigned long long start = (unsigned long long)luaL_checkinteger(L, 2);
+  int rc = lv_proc_signal_exactly(pid, start, lv_check_signal(L, 3));
+  if (rc < 0 && rc != -ESRCH) return lv_raise_os(L, rc, "signal", NULL);
+  lua_pushboolean(L, rc == 0);
+  return 1;
+}
+
+/*** proctree.adopt_orphans()
+ * Every orphan below us becomes our child, and is reaped at its end. */
+static int l_adopt_orphans(lua_State *L) {
+  int rc = lv_strangers_adopt(&lv_host_of(L)->rt);
+  return rc < 0 ? lv_raise_os(L, rc, "prctl", "PR_SET_CHILD_SUBREAPER") : 0;
+}
+
+/*** proctree.leave_orphans() */
+static int l_leave_orphans(lua_State *L) {
+  lv_strangers_leave(&lv_host_of(L)->rt);
+  return 0;
+}
+
+/*** proctree.cgroup_own() -> string | nil
+ * The folder of our own cgroup of version 2. */
+static int l_cgroup_own(lua_State *L) {
+  scratch *s = push_scratch(L);
+  s->text = lv_cgroup_own();
+  lua_pushstring(L, s->text); /* nil for NULL */
+  return 1;
+}
+
+/*** proctree.cgroup_make(dir) -> boolean
+ * false: it cannot be made. */
+static int l_cgroup_make(lua_State *L) {
+  lua_pushboolean(L, mkdir(luaL_checkstring(L, 1), 0755) == 0);
+  return 1;
+}
+
+/*** proctree.cgroup_list(dir) -> list of {pid, …}
+ * Those in it and below it that are alive. */
+static int l_cgroup_list(lua_State *L) {
+  const char *dir = luaL_checkstring(L, 1);
+  scratch *s = push_scratch(L);
+  int rc = lv_cgroup_members(&s->pids, dir);
+  return rc < 0 ? lv_raise_os(L, rc, "read", dir) : push_alive(L, &s->pids);
+}
+
+/* The list to add to is on top. */
+static int add_folder(const char *sub, void *arg) {
+  lua_State *L = arg;
+  lua_pushstring(L, sub);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  return 0;
+}
+
+/*** proctree.cgroup_folders(dir) -> list of paths */
+static int l_cgroup_folders(lua_State *L) {
+  const char *dir = luaL_checkstring(L, 1);
+  lua_newtable(L);
+  lv_cgroup_each(dir, add_folder, L);
+  return 1;
+}
+
+/*** proctree.cgroup_populated(dir) -> boolean */
+static int l_cgroup_populated(lua_State *L) {
+  lua_pushboolean(L, lv_cgroup_is_populated(luaL_checkstring(L, 1)));
+  return 1;
+}
+
+/*** proctree.cgroup_kill(dir) -> boolean
+ * KILL to all in it at once; false: the kernel cannot. */
+static int l_cgroup_kill(lua_State *L) {
+  lua_pushboolean(L, lv_cgroup_kill(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
+/*** proctree.cgroup_remove(dir) -> boolean
+ * false: something is in it still. */
+static int l_cgroup_remove(lua_State *L) {
+  lua_pushboolean(L, lv_cgroup_remove(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
+int lv_open_proctree(lua_State *L) {
+  static const luaL_Reg functions[] = {{"below", l_below},
+                                       {"orphans", l_orphans},
+                                       {"stat", l_stat},
+                                       {"uid", l_uid},
+                                       {"env", l_env},
+                                       {"signal", l_signal},
+                                       {"adopt_orphans", l_adopt_orphans},
+                                       {"leave_orphans", l_leave_orphans},
+                                       {"cgroup_own", l_cgroup_own},
+                                       {"cgroup_make", l_cgroup_make},
+                                       {"cgroup_list", l_cgroup_list},
+                                       {"cgroup_folders", l_cgroup_folders},
+                                       {"cgroup_populated", l_cgroup_populated},
+                                       {"cgroup_kill", l_cgroup_kill},
+                                       {"cgroup_remove", l_cgroup_remove},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, SCRATCH);
+  lua_pushcfunction(L, l_scratch_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}
