@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo test check asan tsan valgrind coverage release \
+.PHONY: all deps build demo up test check asan tsan valgrind coverage fuzz release \
   bench fmt docs install clean help
 
 all: test ## build and test (the default)
@@ -17,6 +17,11 @@ build: deps ## build/dev/luvisor
 
 demo: build ## see it work
 	@build/dev/luvisor scripts/demo.lua
+
+up: build ## run the services of etc/luvisor.lua, until ^C
+	@echo "state and logs are in build/up; in another terminal:"
+	@echo "  build/dev/luvisor status -c etc/luvisor.lua"
+	@build/dev/luvisor up -c etc/luvisor.lua
 
 test: build ## run the tests
 	@ctest --preset dev
@@ -42,6 +47,10 @@ coverage: deps ## run the tests and count the lines they reach
 	cmake --workflow --preset coverage
 	tools/coverage build/coverage
 
+fuzz: deps ## feed T (words, lines, options, signame) what nobody thought of
+	@tools/deps test
+	tools/fuzz build/dev/fuzz $(T)
+
 build/release/luvisor: deps
 	cmake --preset release
 	cmake --build --preset release
@@ -57,6 +66,7 @@ docs: ## write docs/reference from the comments
 	tools/docs
 
 install: build/release/luvisor ## into PREFIX (/usr/local), below DESTDIR if set
+	cmake --build --preset release --target completions
 	cmake --install build/release --prefix $(PREFIX)
 
 clean: ## forget all builds

@@ -9,15 +9,21 @@
  * (for work on luvisor itself). */
 void lv_install_modules(lua_State *L);
 
+int lv_open_control(lua_State *L);
+int lv_open_curl(lua_State *L);
 int lv_open_expect(lua_State *L);
 int lv_open_fs(lua_State *L);
+int lv_open_http(lua_State *L);
 int lv_open_net(lua_State *L);
 int lv_open_codec(lua_State *L);
+int lv_open_guard(lua_State *L);
+int lv_open_notify(lua_State *L);
 int lv_open_os(lua_State *L);
 int lv_open_pool(lua_State *L);
 int lv_open_process(lua_State *L);
 int lv_open_proctree(lua_State *L);
 int lv_open_signal(lua_State *L);
+int lv_open_sink(lua_State *L);
 int lv_open_stream(lua_State *L);
 int lv_open_terminal(lua_State *L);
 int lv_open_time(lua_State *L);

@@ -1,0 +1,58 @@
+--- luvisor completion
+-- @local
+
+local commands = require "luvisor.cli.commands"
+local configs = require "luvisor.supervisor.config"
+local errors = require "luvisor.error"
+local shells = require "luvisor.cli.shells"
+local target = require "luvisor.cli.target"
+
+-- Of the supervisor that runs; else of the configuration.
+local function names(args)
+  local remote = require "luvisor.cli.remote"
+  local ok, list = pcall(function()
+    local r <close> = remote.open(args)
+    return r:list()
+  end)
+  if not ok then
+    local config = configs.load(args.config)
+    return config.order
+  end
+  local found, seen = {}, {}
+  local function add(name)
+    if not seen[name] then found[#found + 1] = name end
+    seen[name] = true
+  end
+  for _, one in ipairs(list) do
+    add(one.service)
+    add(one.name)
+  end
+  return found
+end
+
+return {
+  name = "completion",
+  summary = "print a script that completes commands in a shell",
+  description = [[
+Print a script that makes a shell complete the commands of luvisor, their
+options and the names of services.]],
+  args = target.with {
+    { argument = "shell", args = "?", choices = { "bash", "zsh", "fish" },
+      description = "The shell." },
+    { flag = "--names", hidden = true },
+  },
+  example = [[
+eval "$(luvisor completion bash)"                    # in ~/.bashrc
+luvisor completion zsh > ~/.zfunc/_luvisor           # a folder of $fpath
+luvisor completion fish > ~/.config/fish/completions/luvisor.fish]],
+  run = function(args)
+    if args.names then
+      for _, name in ipairs(names(args)) do io.write(name, "\n") end
+      return 0
+    end
+    if not args.shell then errors.usage "which shell: bash, zsh or fish?" end
+    local list = {}
+    for i, name in ipairs(commands.names) do list[i] = commands.load(name) end
+    io.write(shells.script(args.shell, list))
+  end,
+}

@@ -1,0 +1,64 @@
+--- What luvisor's own log tells besides the states of services: who had to be
+-- killed, the last words of what has failed, changes of the configuration.
+-- @local
+
+local M = {}
+
+local LAST_WORDS <const> = 5 -- lines
+
+local function names_of(killed)
+  local names = {}
+  for i, one in ipairs(killed) do
+    names[i] = ("%s(%d)"):format(one.name, one.pid)
+  end
+  return table.concat(names, " ")
+end
+
+local function instance_of(sup, name)
+  local ok, list = pcall(sup.find, sup, name)
+  return ok and list[1] or nil
+end
+
+local kinds = {}
+
+function kinds.state(sup, event)
+  local inst = instance_of(sup, event.service)
+  if not inst then return end
+  if event.from == "stopping" and #(inst.killed or {}) > 0 then
+    sup.log:warning("what did not end in time was killed", {
+      service = event.service, processes = names_of(inst.killed),
+    })
+  end
+  if event.to ~= "failed" then return end
+  for _, line in ipairs(inst.log:tail(LAST_WORDS)) do
+    sup.log:error("its log: " .. line, { service = inst.name })
+  end
+end
+
+function kinds.config(sup, event)
+  sup.log:info("the configuration was applied", { changes = event.steps })
+end
+
+function kinds.main(sup, event)
+  sup.log:info("the main service has ended: so does luvisor", {
+    service = event.service, code = event.code,
+  })
+end
+
+function kinds.gap(sup, event)
+  sup.log:warning("too much happened at once to tell of all of it", {
+    lost = event.lost,
+  })
+end
+
+--- Tell until the supervisor has closed. Waits.
+-- @tparam Supervisor sup
+-- @tparam Follower follower of its events; it is read to its end
+function M.run(sup, follower)
+  for event in follower do
+    local tell = kinds[event.type]
+    if tell then tell(sup, event) end
+  end
+end
+
+return M

@@ -1,0 +1,40 @@
+--- The steps of a plan as people read them.
+-- @local
+
+local output = require "luvisor.cli.output"
+
+local M = {}
+
+local function changed(step)
+  if #(step.keys or {}) == 0 then return "" end
+  return (" (%s)"):format(table.concat(step.keys, ", "))
+end
+
+local texts = {
+  start = function(step) return "start " .. step.service end,
+  stop = function(step) return "stop " .. step.service end,
+  restart = function(step)
+    return "restart " .. step.service .. changed(step)
+  end,
+  update = function(step)
+    return "update " .. step.service .. changed(step)
+  end,
+  scale = function(step)
+    return ("scale %s from %d to %d"):format(step.service, step.from, step.to)
+  end,
+}
+
+--- Print steps, one a line.
+-- @tparam table args json
+-- @tparam {table,...} steps
+-- @tparam string nothing what to say if there are none
+function M.tell(args, steps, nothing)
+  if args.json then return output.json { steps = steps } end
+  for _, step in ipairs(steps) do
+    local text = texts[step.action]
+    io.write(text and text(step) or step.action .. " " .. step.service, "\n")
+  end
+  if #steps == 0 then io.write(nothing, "\n") end
+end
+
+return M

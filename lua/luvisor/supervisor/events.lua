@@ -1,0 +1,90 @@
+--- What happened: a bounded memory of events, and those who follow them.
+-- @module luvisor.supervisor.events
+
+local sync = require "luvisor.sync"
+local time = require "luvisor.time"
+
+local M = {}
+
+local KEPT <const> = 1000
+local BEHIND <const> = 10000 -- events that wait for one follower
+
+local Events = {}
+Events.__index = Events
+Events.__name = "luvisor.supervisor.events"
+
+--- Make an empty memory.
+-- @treturn Events
+function M.new()
+  return setmetatable({ _seq = 0, _kept = {}, _followers = {} }, Events)
+end
+
+local function tell(follower, event)
+  if follower.queue:try_put(event) then return end
+  follower.lost = follower.lost + 1
+end
+
+--- Note an event and tell the followers. Never waits: one who has fallen far
+-- behind misses events and is told how many.
+-- @tparam string type "state", "log", "status", "config", …
+-- @tparam table event its fields; seq, time (wall), mono and type are added
+function Events:emit(type, event)
+  self._seq = self._seq + 1
+  event.seq, event.type = self._seq, type
+  event.time, event.mono = time.wall(), time.now()
+  self._kept[self._seq] = event
+  self._kept[self._seq - KEPT] = nil
+  for follower in pairs(self._followers) do tell(follower, event) end
+end
+
+--- The last n events that are remembered, oldest first.
+-- @tparam[opt] integer n
+-- @treturn {table,...}
+function Events:last(n)
+  local list = {}
+  local first = math.max(1, self._seq - math.min(n or KEPT, KEPT) + 1)
+  for seq = first, self._seq do list[#list + 1] = self._kept[seq] end
+  return list
+end
+
+local Follower = {}
+Follower.__index = Follower
+Follower.__name = "luvisor.supervisor.follower"
+
+--- The next event; waits. An event of type "gap" tells how many were lost.
+-- @treturn table|nil nil when it is closed
+function Follower:next()
+  if self.lost > 0 and self.queue:size() == 0 then
+    local lost = self.lost
+    self.lost = 0
+    return { type = "gap", lost = lost, time = time.wall() }
+  end
+  return self.queue:get()
+end
+
+Follower.__call = Follower.next
+
+function Follower:close()
+  self._events._followers[self] = nil
+  self.queue:close()
+end
+
+Follower.__close = Follower.close
+
+--- Follow: an iterator, also for a <close> variable.
+-- @treturn Follower
+-- @usage for event in sup.events:subscribe() do print(event.type) end
+function Events:subscribe()
+  local follower = setmetatable({
+    queue = sync.queue(BEHIND), lost = 0, _events = self,
+  }, Follower)
+  self._followers[follower] = true
+  return follower
+end
+
+--- Tell all followers that nothing comes any more.
+function Events:close()
+  for follower in pairs(self._followers) do follower:close() end
+end
+
+return M

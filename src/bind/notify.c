@@ -1,0 +1,134 @@
+/* bind/notify.c — Sockets for the messages of sd_notify(3).
+ * @module luvisor.core.notify */
+#include "bind/error.h"
+#include "bind/host.h"
+#include "bind/modules.h"
+#include "bind/task.h"
+#include "core/watch.h"
+#include "os/dgram.h"
+#include "os/fd.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+
+static const char METATABLE[] = "luvisor.NotifySocket";
+
+enum { MESSAGE = 4096 }; /* longer ones are cut; sd_notify's are short */
+
+typedef struct {
+  int fd; /* -1 once closed */
+  lv_watch *watch;
+  lv_task *waiter;
+} sock;
+
+static void on_message(void *arg, int events) {
+  sock *s = arg;
+  (void)events;
+  lv_watch_set(s->watch, 0);
+  lv_task *t = s->waiter;
+  s->waiter = NULL;
+  if (t) lv_wake(t, 0);
+}
+
+static lv_abort abort_receive(lv_task *t, void *op) {
+  sock *s = op;
+  (void)t;
+  s->waiter = NULL;
+  lv_watch_set(s->watch, 0);
+  return LV_STOPPED;
+}
+
+static int receive(lua_State *L, lv_task *t, sock *s);
+
+static int receive_done(lua_State *L, int status, lua_KContext ctx) {
+  lv_task *t = lv_task_of(L);
+  (void)status, (void)ctx;
+  if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
+  sock *s = lua_touserdata(L, 1);
+  if (s->fd < 0) return 0;
+  return receive(L, t, s);
+}
+
+static int receive(lua_State *L, lv_task *t, sock *s) {
+  char text[MESSAGE];
+  lv_sender from;
+  ssize_t n = lv_dgram_receive(s->fd, text, sizeof text, &from);
+  if (n >= 0) {
+    lua_pushlstring(L, text, (size_t)n);
+    lua_pushinteger(L, from.pid);
+    lua_pushinteger(L, (lua_Integer)from.uid);
+    return 3;
+  }
+  if (n != -EAGAIN && n != -EINTR)
+    return lv_raise_os(L, (int)n, "receive", NULL);
+  int rc = lv_watch_set(s->watch, UV_READABLE);
+  if (rc < 0) return lv_raise_os(L, rc, "watch", NULL);
+  s->waiter = t;
+  return lv_park(L, t, "a notification", s, abort_receive, receive_done);
+}
+
+/*** sock:receive() -> text, pid, uid | nothing
+ * The next message and who sent it; waits. Nothing once it is closed. */
+static int l_receive(lua_State *L) {
+  sock *s = luaL_checkudata(L, 1, METATABLE);
+  lua_settop(L, 1);
+  if (s->fd < 0) return 0;
+  lv_task *t = lv_task_check(L);
+  if (s->waiter) return lv_raise(L, "Busy", "another task receives");
+  return receive(L, t, s);
+}
+
+/*** sock:close()
+ * Who waits gets nothing. Twice is harmless. */
+static int l_close(lua_State *L) {
+  sock *s = luaL_checkudata(L, 1, METATABLE);
+  lv_watch_close(s->watch);
+  s->watch = NULL;
+  lv_fd_close(&s->fd);
+  if (s->waiter) lv_wake(s->waiter, 0);
+  s->waiter = NULL;
+  return 0;
+}
+
+/*** notify.open(address) -> sock
+ * address: a path, or "@name" for an abstract one. Raises OSError. */
+static int l_open(lua_State *L) {
+  const char *address = luaL_checkstring(L, 1);
+  sock *s = lua_newuserdatauv(L, sizeof *s, 0);
+  *s = (sock){.fd = -1};
+  luaL_setmetatable(L, METATABLE);
+  s->fd = lv_dgram_listen(address);
+  int rc = s->fd < 0 ? s->fd : 0;
+  if (rc == 0)
+    rc = lv_watch_open(&s->watch, &lv_host_of(L)->rt.loop, s->fd, false,
+                       on_message, s);
+  if (rc < 0) return lv_raise_os(L, rc, "listen", address);
+  return 1;
+}
+
+/*** notify.send(address, text) -> boolean
+ * false: nobody listens there. Never waits. */
+static int l_send(lua_State *L) {
+  size_t size;
+  const char *address = luaL_checkstring(L, 1);
+  const char *text = luaL_checklstring(L, 2, &size);
+  lua_pushboolean(L, lv_dgram_send(address, text, size) == 0);
+  return 1;
+}
+
+int lv_open_notify(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"receive", l_receive}, {"close", l_close}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"open", l_open}, {"send", l_send}, {NULL, NULL}};
+  luaL_newmetatable(L, METATABLE);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, l_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, l_close);
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

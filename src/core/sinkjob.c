@@ -1,0 +1,159 @@
+/* core/sinkjob.c — The half of a sink that runs in a thread: it writes what is
+ * held, then moves what is in the pipe, until that is empty or others should
+ * have a turn. What it cannot write it holds, and leaves the rest in the pipe,
+ * so that whoever writes there waits. */
+#include "core/sink.h"
+
+#include "os/fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+  CHUNK = 128 * 1024, /* bytes read at a time, where they cannot be spliced */
+  TURN = 16 << 20,
+  SHORT_TURN = 256 * 1024, /* where somebody reads along in memory */
+  PIPE_SIZE = 65536        /* a pipe's size unless somebody changed it */
+};
+
+typedef struct {
+  lv_sink *s;
+  const lv_sink_task *task;
+  lv_sink_report *report;
+  lv_buf raw;     /* to be stamped */
+  unsigned files; /* that there were when it began */
+} job;
+
+static void do_merge(lv_sink *s) {
+  lv_sink_merge_order *m = &s->merge;
+  m->rc = lv_rotate_compressed(s->out.set.path, m->file, m->dev, m->ino);
+}
+
+static int prepare(job *j) {
+  lv_sink *s = j->s;
+  unsigned chores = j->task->chores;
+  if (chores & LV_SINK_CHANGE) lv_sinkout_change(&s->out, &j->task->change);
+  if (chores & LV_SINK_MERGE) do_merge(s);
+  if (chores & LV_SINK_REOPEN) s->out.wants_reopen = true;
+  int rc = lv_sinkout_open(&s->out, j->task->again);
+  j->files = s->out.files;
+  return rc;
+}
+
+/* ---- reading ---- */
+
+static bool is_mid_line(lv_sink *s) {
+  return !lv_sinkout_at_start(&s->out, &s->held);
+}
+
+static ssize_t read_into(lv_buf *b, int fd) {
+  int rc = lv_buf_reserve(b, CHUNK);
+  if (rc < 0) return rc;
+  ssize_t n = lv_fd_read(fd, b->data + b->tail, CHUNK);
+  if (n > 0) b->tail += (size_t)n;
+  return n;
+}
+
+/* Straight to where it is held, or by way of the stamps. */
+static ssize_t read_some(job *j) {
+  lv_sink *s = j->s;
+  const lv_stamp_kind kind = s->out.set.stamp;
+  lv_buf *to = kind == LV_STAMP_NONE ? &s->held : &j->raw;
+  ssize_t n = read_into(to, j->task->in);
+  if (n <= 0) return n;
+  const char *bytes = to->data + to->tail - n;
+  int rc = 0;
+  if (j->task->tapping) rc = lv_buf_append(&j->report->tap, bytes, (size_t)n);
+  if (rc == 0 && to == &j->raw) {
+    const lv_stamp stamp = lv_stamp_now(kind);
+    bool mid = is_mid_line(s);
+    rc = lv_stamp_append(&s->held, &stamp, bytes, (size_t)n, &mid);
+    lv_buf_consume(to, (size_t)n);
+  }
+  return rc < 0 ? rc : n;
+}
+
+static ssize_t move_some(job *j) {
+  ssize_t n = -EINVAL;
+  if (!j->task->tapping) n = lv_sinkout_splice(&j->s->out, j->task->in);
+  return n == -EINVAL ? read_some(j) : n;
+}
+
+/* ---- the job ---- */
+
+static bool should_stop(const job *j) {
+  const lv_sink *s = j->s;
+  uint64_t turn = TURN;
+  if (j->task->tapping || s->out.keeps_fresh) turn = SHORT_TURN;
+  if (j->report->moved >= turn) return true;
+  if (j->task->followed && s->out.files != j->files) return true;
+  return atomic_load(&j->s->hurry) && (j->task->chores & LV_SINK_LAST) == 0;
+}
+
+/* The line that the process left unfinished stands alone. */
+static int finish_line(lv_sink *s) {
+  return is_mid_line(s) ? lv_buf_append(&s->held, "\n", 1) : 0;
+}
+
+/* Nothing comes any more: neither will the rest of a line. */
+static int finish(lv_sink *s) {
+  if (s->out.kind == LV_SINK_CLOSED) return 0;
+  int rc = finish_line(s);
+  return rc < 0 ? rc : lv_sinkout_put(&s->out, &s->held, true);
+}
+
+static int end_input(job *j) {
+  j->report->ended = true;
+  return finish(j->s);
+}
+
+/* An error of reading is the end, too: there is no way to go on. */
+static int move(job *j) {
+  lv_sink *s = j->s;
+  for (;;) {
+    int rc = lv_sinkout_put(&s->out, &s->held, j->task->over);
+    if (rc < 0 || j->task->in < 0) return rc;
+    if (should_stop(j)) {
+      j->report->more = true;
+      return 0;
+    }
+    ssize_t n = move_some(j);
+    if (n == -EAGAIN) return 0;
+    if (n == 0) return end_input(j);
+    if (n < 0) return (int)n;
+    if (n >= PIPE_SIZE) j->report->full = true;
+    j->report->moved += (uint64_t)n;
+  }
+}
+
+/* What little is held on to need not hold on to much memory. */
+static void shrink(lv_buf *b) {
+  lv_buf small = {0};
+  size_t n = lv_buf_size(b);
+  if (n > b->cap / 4 && n > 0) return;
+  if (n > 0 && lv_buf_append(&small, lv_buf_bytes(b), n) < 0) return;
+  lv_buf_fini(b);
+  *b = small;
+}
+
+static int work(job *j) {
+  lv_sink *s = j->s;
+  if (j->task->chores & LV_SINK_CLOSE) {
+    int rc = finish(s);
+    lv_sinkout_fini(&s->out);
+    return rc;
+  }
+  int rc = prepare(j);
+  if (rc == 0) rc = move(j);
+  if (rc == 0 && j->task->over) rc = finish(s);
+  return rc;
+}
+
+void lv_sink_work(lv_sink *s, const lv_sink_task *task,
+                  lv_sink_report *report) {
+  job j = {.s = s, .task = task, .report = report};
+  *report = (lv_sink_report){0};
+  report->rc = work(&j);
+  lv_buf_fini(&j.raw);
+  shrink(&s->held);
+}
