@@ -112,14 +112,16 @@ tap.test("consume_and_send: by turns", function()
   local function main()
     local process = exec({ "python3", "-u", CHILDREN .. "echo_loop.py" },
       { stdout = PIPE, stdin = PIPE })
-    return asyncio.gather(
+    local results = asyncio.gather(
       { consume_and_send, heard, texts, process.stdout, process.stdin },
       { process.wait, process })
+    -- An answer and the next prompt may come in one piece, or in two.
+    return results, process.stdout:read()
   end
-  local results = asyncio.run(main)
+  local results, rest = asyncio.run(main)
   tap.is(results[2], 0)
   tap.is(#heard, 5)
-  tap.like(table.concat(heard), "one.*two.*three.*four")
+  tap.like(table.concat(heard) .. rest, "one.*two.*three.*four")
 end)
 
 local function output_consumer(heard, ready, prompt, stdout)
