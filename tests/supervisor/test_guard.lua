@@ -63,6 +63,14 @@ local function no_cgroup_of(pid)
   return true
 end
 
+local function guards_of(p)
+  local list = {}
+  for _, one in ipairs(tree.below { p.pid }) do
+    if one.name == "lv-guard" then list[#list + 1] = one.pid end
+  end
+  return list
+end
+
 local FAMILY <const> = [[{
   a = { command = { shell = "sleep MARK & exec sleep MARK" } },
   stubborn = { command = { shell = [=[trap '' TERM; sh -c 'trap "" TERM
@@ -108,7 +116,9 @@ services.both_ways(function(how)
     gone(dead)
     tap.eventually(function() return is_dead(guard) end)
     is(#services.alive(live), 2)
-    for _, one in ipairs(services.alive(live)) do signal.send(one.pid, "KILL") end
+    for _, one in ipairs(services.alive(live)) do
+      signal.send(one.pid, "KILL")
+    end
     gone(live)
     said()
   end)
@@ -135,15 +145,9 @@ services.both_ways(function(how)
     local p, guard = start(how, FAMILY, mark)
     there(mark, 17)
     signal.send(guard, "KILL")
-    local function children()
-      local list = {}
-      for _, one in ipairs(tree.below { p.pid }) do
-        if one.name == "lv-guard" then list[#list + 1] = one.pid end
-      end
-      return list
-    end
     tap.eventually(function()
-      return #children() == 1 and children()[1] ~= guard
+      local now = guards_of(p)
+      return #now == 1 and now[1] ~= guard
     end)
     p:kill()
     p:wait()
