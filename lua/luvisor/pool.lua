@@ -22,6 +22,7 @@
 -- print(p:call(sum, 1000000)) --> 500000500000
 -- print(table.concat(p:map(sum, { 10, 20, 30 }), " ")) --> 55 210 465
 
+local caller = require "luvisor.caller"
 local code = require "luvisor.pool.code"
 local core = require "luvisor.core.pool"
 local core_os = require "luvisor.core.os"
@@ -61,19 +62,6 @@ local function check_name(name)
   found = found or package.searchpath(name:match "^[^.]*", package.cpath)
   if found then return end
   errors.usage("pool.new: module %q not found:\n\t%s", name, tried)
-end
-
-local OWN <const> = debug.getinfo(1, "S").source:match "^(.*/)"
-
-local function caller()
-  for level = 3, 8 do
-    local info = debug.getinfo(level, "Sl")
-    if not info then break end
-    if info.currentline > 0 and info.source:sub(1, #OWN) ~= OWN then
-      return ("%s:%d"):format(info.short_src, info.currentline)
-    end
-  end
-  return "?"
 end
 
 --- Make a pool. Its workers are started later, one by one, as calls come that

@@ -140,6 +140,7 @@ static void watch_signals(lv_host *host) {
   }
   if (!sigs->ignored[SIGQUIT])
     lv_sub_add(sigs, &host->sub_quit, SIGQUIT, on_quit, host);
+  lv_rt_hear();
 }
 
 static void unwatch_signals(lv_host *host) {
@@ -212,6 +213,16 @@ static size_t tasks_in(const lv_host *host, const lv_scope *s) {
   return s ? s->ntasks : host->ntasks;
 }
 
+/* Tasks that wake each other need no look at the kernel in between, which would
+ * cost more than they do. So long they go without, unless one has paused. */
+enum { UNPOLLED_NS = 50000 };
+
+static void poll_kernel(lv_host *host, bool ready) {
+  if (ready && uv_hrtime() - host->polled < UNPOLLED_NS) return;
+  uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+  host->polled = uv_hrtime();
+}
+
 /* Turn until the scope, or else the program, has no tasks; false: deadlocked
  * for good. */
 static bool turn(lv_host *host, lv_scope *s) {
@@ -221,7 +232,7 @@ static bool turn(lv_host *host, lv_scope *s) {
     bool ready = !lv_list_is_empty(&host->ready);
     if (tasks_in(host, s) == 0) break;
     if (ready || something_may_come(host))
-      uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+      poll_kernel(host, ready);
     else if (!resolve_deadlock(host, s))
       return false;
   }
@@ -254,17 +265,33 @@ static int l_run_at_exit(lua_State *L) {
   return run_at_exit(L, LUA_OK, 0);
 }
 
+static bool is_within(const lv_scope *s, const lv_scope *above) {
+  while (s && s != above)
+    s = s->parent;
+  return s != NULL;
+}
+
+static void cancel_all(lv_host *host, const lv_scope *but) {
+  lv_list *node = host->tasks.next;
+  for (; node != &host->tasks; node = node->next) {
+    lv_task *t = LV_OF(node, lv_task, all);
+    if (but == NULL || !is_within(t->nursery, but)) lv_scope_cancel(&t->own);
+  }
+}
+
 /* The root has ended: but for detached tasks, and those in nurseries of
- * generators that nobody resumed to their end, which are cancelled. */
+ * generators that nobody resumed to their end, which are cancelled. Those that
+ * last are what the functions given to at_exit work with. */
 static bool clean_up(lv_host *host) {
   lv_scope_cancel(&host->background);
-  lv_list *node = host->tasks.next;
-  for (; node != &host->tasks; node = node->next)
-    lv_scope_cancel(&LV_OF(node, lv_task, all)->own);
+  cancel_all(host, &host->lasting);
   lua_pushcfunction(host->L, l_run_at_exit);
   lv_task_spawn(host->L, &host->tail, 0);
   lua_pop(host->L, 1);
-  if (!turn(host, &host->tail) || !turn(host, NULL)) return false;
+  if (!turn(host, &host->tail)) return false;
+  lv_scope_cancel(&host->lasting);
+  cancel_all(host, NULL);
+  if (!turn(host, NULL)) return false;
   while (!lv_list_is_empty(&host->rt.writers))
     uv_run(&host->rt.loop, UV_RUN_ONCE);
   return true;
@@ -419,19 +446,21 @@ int lv_host_init(lv_host *host, int argc, char **argv) {
     lv_rt_fini(&host->rt);
     return rc;
   }
-  lv_scope *const roots[] = {&host->root, &host->tail, &host->background};
-  for (int i = 0; i < 3; i++) {
+  lv_scope *const roots[] = {&host->root, &host->tail, &host->background,
+                             &host->lasting};
+  for (int i = 0; i < 4; i++) {
     lv_scope_init(roots[i], host, true);
     roots[i]->nursery = true;
     lv_scope_enter(roots[i], NULL, NULL);
   }
-  host->background.quiet = true;
+  host->background.quiet = host->lasting.quiet = true;
   watch_signals(host);
   return 0;
 }
 
 void lv_host_fini(lv_host *host) {
-  lv_scope_leave(&host->background); /* now finalizers can spawn nothing */
+  lv_scope_leave(&host->lasting); /* now finalizers can spawn nothing */
+  lv_scope_leave(&host->background);
   lv_scope_leave(&host->tail);
   lv_scope_leave(&host->root);
   lua_State *L = host->L;

@@ -25,12 +25,14 @@ struct lv_host {
   lv_scope root; /* the script and what it spawns */
   lv_scope tail; /* cleanup after the script: children stopped, pipes flushed */
   lv_scope background; /* task.detached: cancelled when the root has ended */
+  lv_scope lasting;    /* task.lasting: when the cleanup has, too */
   lv_sub sub_ending[3], sub_quit; /* fn NULL: not subscribed */
   int user_waits; /* the script's own subscriptions: something may come */
   int user_signals[LV_NSIG]; /* … by signal */
   int exit_code;    /* of os.exit or a signal; LV_NO_CODE: of how it ended */
   int errors;       /* that nobody caught, printed so far */
   lv_stress stress; /* with LUVISOR_GC */
+  uint64_t polled;  /* ns, uv_hrtime's clock: when the loop last turned */
   bool want_dump;   /* QUIT came */
   bool deadlocked;
 };

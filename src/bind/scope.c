@@ -385,19 +385,25 @@ static int l_is_cancelled(lua_State *L) {
   return 1;
 }
 
+void lv_scope_let_go(lua_State *L, const lv_scope *s) {
+  lua_pushboolean(L, false);
+  lv_anchor_other(L, s->anchor);
+  lua_pop(L, 1);
+}
+
 /* A generator that was in a nursery may be collected while tasks of it still
  * run: these are cancelled, and the memory lives on until they have ended. */
 static int l_gc(lua_State *L) {
   lv_scope *s = lv_check_scope(L, 1);
   if (s->ntasks > 0) {
     lv_scope_cancel(s);
-    lv_anchor(L, s);
+    lv_anchor_other(L, s->anchor);
     s->orphaned = true;
     luaL_setmetatable(L, METATABLE); /* so that we are called again */
     return 0;
   }
   if (s->live) drop(s);
-  if (s->keepable) lv_unanchor(L, s);
+  if (s->anchor != 0) lv_unanchor(L, s->anchor);
   lv_scope_fini(s);
   return 0;
 }

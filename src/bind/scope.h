@@ -36,13 +36,13 @@ struct lv_scope {
   bool adrift;    /* the outermost that a suspended generator is in */
   bool curtailed; /* a task of it was cancelled by it or from above */
   bool orphaned;  /* nobody knows it but its tasks: anchored for them */
-  bool keepable;  /* room for that has been made */
   bool lost;      /* an error of it found no memory to be kept in */
   lv_timer deadline;
   size_t ntasks;   /* spawned into it and not ended */
   lv_task *joiner; /* parked until there are none */
   int errors;      /* registry reference of the list of errors, or LUA_NOREF */
   int reason;      /* … of the reason given to cancel */
+  int anchor;      /* kept for when it is orphaned; 0: none yet */
 };
 
 void lv_scope_init(lv_scope *s, lv_host *host, bool shield);
@@ -68,6 +68,9 @@ void lv_scope_abandon(lv_scope *innermost);
 void lv_scope_fail(lua_State *L, lv_scope *s);
 /* Print those that were added; their number. */
 int lv_scope_print_errors(lv_scope *s, const char *who);
+
+/* The last task of an orphaned one has ended. */
+void lv_scope_let_go(lua_State *L, const lv_scope *s);
 
 /* luvisor.core.scope: new, which makes scopes for Lua. */
 int lv_open_scope(lua_State *L);

@@ -25,6 +25,8 @@
  * collected: tasks that have not ended, nurseries of none but their tasks. */
 static const char ANCHORS = 0;
 
+const char lv_task_class = 0;
+
 lv_task *lv_task_of(lua_State *L) {
   return lv_slot_task(L);
 }
@@ -109,6 +111,7 @@ int lv_pause(lua_State *L, lv_task *t, lua_KFunction k) {
   assert(t->state == LV_RUNNING);
   t->at = L;
   t->status = 0;
+  t->host->polled = 0;
   make_ready(t);
   return lua_yieldk(L, 0, 0, k);
 }
@@ -213,33 +216,39 @@ void lv_make_anchors(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &ANCHORS);
 }
 
-void lv_anchor(lua_State *L, const void *key) {
+int lv_anchor(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
   lua_pushvalue(L, -2);
-  lua_rawsetp(L, -2, key);
+  int ref = luaL_ref(L, -2);
+  lua_pop(L, 1);
+  return ref;
+}
+
+void lv_anchor_other(lua_State *L, int ref) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, ref);
   lua_pop(L, 1);
 }
 
-void lv_unanchor(lua_State *L, const void *key) {
+void lv_unanchor(lua_State *L, int ref) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
-  lua_pushnil(L);
-  lua_rawsetp(L, -2, key);
+  luaL_unref(L, -1, ref);
   lua_pop(L, 1);
 }
 
-void lv_task_push(lua_State *L, lv_task *t) {
+void lv_task_push(lua_State *L, const lv_task *t) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
-  lua_rawgetp(L, -1, t);
+  lua_rawgeti(L, -1, t->anchor);
   lua_remove(L, -2);
 }
 
 /* Should the nursery be orphaned, there may be no memory to anchor it. */
 static void make_keepable(lua_State *L, lv_scope *nursery) {
-  if (nursery->keepable) return;
+  if (nursery->anchor != 0) return;
   lua_pushboolean(L, false);
-  lv_anchor(L, nursery);
+  nursery->anchor = lv_anchor(L);
   lua_pop(L, 1);
-  nursery->keepable = true;
 }
 
 /* Stack: fn, args… → object */
@@ -254,14 +263,15 @@ lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs) {
   lv_list_init(&t->joiners);
   lv_scope_init(&t->own, host, false);
   t->state = LV_DONE; /* so that a collected half-made one is left alone */
-  luaL_setmetatable(L, LV_TASK);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lv_task_class);
+  lua_setmetatable(L, -2);
   t->co = lua_newthread(L);
   lv_slot_set(t->co, t, true);
   lua_setiuservalue(L, -2, LV_TASK_THREAD);
   lua_pushvalue(L, -(nargs + 2));
   lua_setiuservalue(L, -2, LV_TASK_NAMER);
   if (!lua_checkstack(t->co, nargs + 2)) luaL_error(L, "too many arguments");
-  lv_anchor(L, t);
+  t->anchor = lv_anchor(L);
 
   lua_insert(L, -(nargs + 2));
   lua_pushcfunction(t->co, body);
@@ -301,7 +311,7 @@ static void leave_nursery(lv_task *t) {
   if (--nursery->ntasks > 0) return;
   if (nursery->joiner) lv_wake(nursery->joiner, 0);
   nursery->joiner = NULL;
-  if (nursery->orphaned) lv_unanchor(t->host->L, nursery);
+  if (nursery->orphaned) lv_scope_let_go(t->host->L, nursery);
 }
 
 static void finish(lv_task *t, int status) {
@@ -318,7 +328,7 @@ static void finish(lv_task *t, int status) {
   host->ntasks--;
   lv_wake_all(&t->joiners, 0);
   leave_nursery(t);
-  lv_unanchor(host->L, t);
+  lv_unanchor(host->L, t->anchor);
 }
 
 static void resume(lv_task *t) {

@@ -44,13 +44,18 @@ struct lv_task {
   lua_KContext kctx; /* for the continuation of the next park */
   int nargs;         /* for the next resume */
   unsigned id;
+  int anchor;        /* of its object */
   uint64_t once;     /* names its one-shot cancellations; 0: none yet */
   bool once_pending; /* that has not been raised */
   lua_State *at;     /* where it waits: co, or a generator that co resumed */
+  uint64_t turn;     /* of the loop, in which fair.c … */
+  unsigned looks;    /* … could not interrupt it so many times */
 };
 
-/* The metatable's name, and the object's user values. */
+/* The metatable's name; its key in the registry, which is found faster; and the
+ * object's user values. */
 #define LV_TASK "luvisor.Task"
+extern const char lv_task_class;
 enum {
   LV_TASK_THREAD = 1,
   LV_TASK_NAMER, /* its name, or its function, which has one */
@@ -117,11 +122,13 @@ int lv_raise_cancelled(lua_State *L, lv_task *t);
  * popped; leave its object on L. Raises if memory runs out. */
 lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs);
 
-void lv_task_push(lua_State *L, lv_task *t); /* its object; not ended yet */
+void lv_task_push(lua_State *L, const lv_task *t); /* its object; not ended */
 
-/* Keep the value on top of L, which stays there, from being collected. */
-void lv_anchor(lua_State *L, const void *key);
-void lv_unanchor(lua_State *L, const void *key);
+/* Keep the value on top of L, which stays there, from being collected. Returns
+ * what `lv_unanchor` takes, never 0. Raises if memory runs out. */
+int lv_anchor(lua_State *L);
+void lv_anchor_other(lua_State *L, int ref); /* in its place; needs no memory */
+void lv_unanchor(lua_State *L, int ref);
 
 /* One pass over the tasks that are ready now. */
 void lv_run_ready(lv_host *host);

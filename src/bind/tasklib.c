@@ -202,16 +202,26 @@ static int l_spawn_root(lua_State *L) {
   return 1;
 }
 
+static int spawn_apart(lua_State *L, lv_scope *scope) {
+  lv_check_callable(L, 1, "detached: expected a function");
+  if (!scope->live)
+    return lv_raise(L, "Closed", "detached: the program is ending");
+  lv_task_spawn(L, scope, lua_gettop(L) - 1);
+  return 1;
+}
+
 /*** task.detached(fn, ...) -> Task
  * In no nursery: its error is printed, and cancels nobody; the program does not
  * wait for it, but cancels it when all else has ended. */
 static int l_detached(lua_State *L) {
-  lv_check_callable(L, 1, "detached: expected a function");
-  lv_scope *background = &lv_host_of(L)->background;
-  if (!background->live)
-    return lv_raise(L, "Closed", "detached: the program is ending");
-  lv_task_spawn(L, background, lua_gettop(L) - 1);
-  return 1;
+  return spawn_apart(L, &lv_host_of(L)->background);
+}
+
+/*** task.lasting(fn, ...) -> Task
+ * The same, but what is given to at_exit finds it still at work: it is cancelled
+ * after that. */
+static int l_lasting(lua_State *L) {
+  return spawn_apart(L, &lv_host_of(L)->lasting);
 }
 
 static int park_done(lua_State *L, int status, lua_KContext ctx) {
@@ -405,6 +415,8 @@ void lv_make_task_class(lua_State *L) {
   static const luaL_Reg meta[] = {
       {"__newindex", l_newindex}, {"__tostring", l_tostring}, {NULL, NULL}};
   luaL_newmetatable(L, LV_TASK);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lv_task_class);
   luaL_setfuncs(L, meta, 0);
   luaL_newlib(L, methods);
   lua_pushcclosure(L, l_index, 1);
@@ -416,6 +428,7 @@ int lv_open_task(lua_State *L) {
   static const luaL_Reg functions[] = {{"current", l_current},
                                        {"spawn", l_spawn},
                                        {"detached", l_detached},
+                                       {"lasting", l_lasting},
                                        {"spawn_root", l_spawn_root},
                                        {"park", l_park},
                                        {"wake", l_wake},

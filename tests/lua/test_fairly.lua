@@ -53,6 +53,31 @@ tap.test("a generator inside yields to its caller only", function()
   is(sum, 5050)
 end)
 
+tap.test("an endless loop in a generator is interrupted as well", function()
+  local turns = 0
+  task.spawn(function()
+    for _ = 1, 5 do
+      turns = turns + 1
+      task.checkpoint()
+    end
+  end)
+  tap.throws(function()
+    task.timeout(0.01, core.fairly, function()
+      for _ in coroutine.wrap(function() while true do end end) do end
+    end)
+  end, "Timeout")
+  is(turns, 5)
+end)
+
+tap.test("where it cannot be interrupted it fails", function()
+  tap.throws(function()
+    core.fairly(table.sort, { 3, 2, 1 }, function() while true do end end)
+  end, "nothing can interrupt")
+  is(core.fairly(function()
+    return (("a b"):gsub("%a", function(c) return c:upper() end))
+  end), "A B")
+end)
+
 tap.test("afterwards the task is as before", function()
   core.fairly(function() end)
   is(debug.gethook(), nil)

@@ -355,7 +355,7 @@ local wrong = {
   { { "ls", user = "a\0" }, "user must be a name without zero bytes" },
   { { "ls", groups = { "a\0" } }, "groups: element 1 must be a name" },
   { { "ls", stdin = { file = "\0" } }, "stdin: file must be a string without" },
-  { { "ls", env = { A = "a\0b" } }, "env: \"A\" must be a string without zero" },
+  { { "ls", env = { A = "a\0b" } }, "env: \"A\" must be a string without z" },
   { { "ls", env = { ["A\0"] = "a" } }, "env: \"A\\0\" cannot be the name" },
   { { "ls", env = { ["A=B"] = "a" } }, "env: \"A=B\" cannot be the name" },
   { { "ls", env = { ["="] = false } }, "cannot be the name" },

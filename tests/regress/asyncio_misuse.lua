@@ -18,7 +18,9 @@ end)
 tap.test("StreamReader:read takes a number of bytes", function()
   local reader = asyncio.StreamReader()
   reader:feed_data "abc"
-  for _, n in ipairs { "2", 1.5, {}, true } do refuses(reader.read, reader, n) end
+  for _, n in ipairs { "2", 1.5, {}, true } do
+    refuses(reader.read, reader, n)
+  end
   tap.is(reader:read(2), "ab")
 end)
 

@@ -1,6 +1,7 @@
 --- Connections: open_connection, and what a server makes of each.
 -- @module luvisor.asyncio
 
+local caller = require "luvisor.caller"
 local errors = require "luvisor.error"
 local net = require "luvisor.net"
 local protocols = require "luvisor.asyncio.protocols"
@@ -85,20 +86,6 @@ function Guard:__gc()
   transport:close()
 end
 
-local OWN <const> = debug.getinfo(1, "S").source:match("^(.*/)asyncio/")
-
--- Where the script made it: the first frame that is not luvisor's.
-local function caller()
-  for level = 3, 12 do
-    local info = debug.getinfo(level, "Sl")
-    if not info then break end
-    if info.currentline > 0 and info.source:sub(1, #OWN) ~= OWN then
-      return ("%s:%d"):format(info.short_src, info.currentline)
-    end
-  end
-  return "a server's accept"
-end
-
 --- The reader and the writer of a connection of luvisor.net.
 -- @local
 -- @treturn StreamReader
@@ -113,8 +100,9 @@ function M.streams(conn, limit)
   }, Socket)
   local writer = writers.of(transport)
   writer._protocol, writer._reader = protocol, reader
-  writer._guard = setmetatable({ transport = transport, where = caller() },
-    Guard)
+  writer._guard = setmetatable({
+    transport = transport, where = caller "a server's accept",
+  }, Guard)
   return reader, writer
 end
 

@@ -14,6 +14,7 @@
 -- @tfield ?integer returncode 0 to 255, or -N if signal N ended it; nil while
 -- it runs
 
+local caller = require "luvisor.caller"
 local core = require "luvisor.core.process"
 local errors = require "luvisor.error"
 local lines = require "luvisor.process.lines"
@@ -207,20 +208,6 @@ function Process:lines()
   end
   self._waits_unread = false
   return lines.iterate(sources)
-end
-
-local OWN <const> = debug.getinfo(1, "S").source:match("^(.*/)process/")
-
--- Where the script called spawn: the first frame that is not luvisor's.
-local function caller()
-  for level = 3, 12 do
-    local info = debug.getinfo(level, "Sl")
-    if not info then break end
-    if info.currentline > 0 and info.source:sub(1, #OWN) ~= OWN then
-      return ("%s:%d"):format(info.short_src, info.currentline)
-    end
-  end
-  return "?"
 end
 
 local function make_terminal(streams)
