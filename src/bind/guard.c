@@ -29,15 +29,19 @@ static int l_note(lua_State *L) {
   return rc < 0 ? lv_raise_os(L, rc, "write", "the guard's notes") : 0;
 }
 
-/*** notes:fds() -> {[number] = fd}
- * What a guard must have. */
+/*** notes:fds([lock]) -> {[number] = fd}
+ * What a guard must have; lock: the descriptor of proctree.cgroup_lock. */
 static int l_fds(lua_State *L) {
   const box *b = luaL_checkudata(L, 1, METATABLE);
-  lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 3);
   lua_pushinteger(L, b->notes);
   lua_rawseti(L, -2, LV_GUARD_NOTES);
   lua_pushinteger(L, b->watch[0]);
   lua_rawseti(L, -2, LV_GUARD_WATCHED);
+  if (lua_isinteger(L, 2)) {
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, LV_GUARD_LOCK);
+  }
   return 1;
 }
 

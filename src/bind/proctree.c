@@ -6,6 +6,7 @@
 #include "bind/modules.h"
 #include "core/strangers.h"
 #include "os/cgroup.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -65,42 +66,80 @@ static int push_tree(lua_State *L, const lv_proctree *tree) {
   return 1;
 }
 
-static int push_alive(lua_State *L, const lv_pids *pids) {
-  lua_createtable(L, (int)pids->n, 0);
-  lua_Integer n = 0;
-  for (size_t i = 0; i < pids->n; i++) {
-    lv_procstat stat;
-    int rc = lv_procstat_read(&stat, pids->list[i]);
-    if (rc < 0 || lv_procstat_is_dead(&stat)) continue;
-    push_stat(L, &stat);
-    lua_rawseti(L, -2, ++n);
-  }
-  return 1;
+static void append(lua_State *L, int list, const lv_procstat *stat) {
+  push_stat(L, stat);
+  lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
 }
 
-/*** proctree.below({pid, ...}) -> list of {pid, ppid, session, start, state,
- * name}
+/* Two lists: those that are alive, and the zombies. */
+static int push_processes(lua_State *L, const lv_pids *pids) {
+  lua_createtable(L, (int)pids->n, 0);
+  lua_newtable(L);
+  int dead = lua_gettop(L);
+  for (size_t i = 0; i < pids->n; i++) {
+    lv_procstat stat;
+    if (lv_procstat_read(&stat, pids->list[i]) < 0) continue;
+    append(L, lv_procstat_is_dead(&stat) ? dead : dead - 1, &stat);
+  }
+  return 2;
+}
+
+/* ---- looks ---- */
+
+static const char LOOK[] = "luvisor.proctree.look";
+
+typedef struct {
+  lv_proctree all; /* unless the kernel lists children */
+  bool is_whole;
+} sight;
+
+static const lv_proctree *all_of(const sight *l) {
+  return l->is_whole ? &l->all : NULL;
+}
+
+/*** proctree.look() -> Look
+ * What can be asked for orphans and those below them, all as of now, or a
+ * little later where the kernel answers that at once. */
+static int l_look(lua_State *L) {
+  sight *l = lua_newuserdatauv(L, sizeof *l, 0);
+  *l = (sight){.is_whole = !lv_proc_lists_children()};
+  luaL_setmetatable(L, LOOK);
+  int rc = l->is_whole ? lv_proctree_all(&l->all) : 0;
+  return rc < 0 ? lv_raise_os(L, rc, "read", "/proc") : 1;
+}
+
+static int l_look_gc(lua_State *L) {
+  sight *l = lua_touserdata(L, 1);
+  lv_proctree_fini(&l->all);
+  return 0;
+}
+
+/*** Look:below({pid, ...}) -> list of {pid, ppid, session, start, state, name}
  * Those that are alive and all below them, each after its parent. */
 static int l_below(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  const sight *l = luaL_checkudata(L, 1, LOOK);
+  luaL_checktype(L, 2, LUA_TTABLE);
   scratch *s = push_scratch(L);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
   int rc = 0;
   for (lua_Integer i = 1; rc == 0 && i <= n; i++) {
-    lua_rawgeti(L, 1, i);
+    lua_rawgeti(L, 2, i);
     rc = lv_pids_add(&s->pids, (pid_t)lua_tointeger(L, -1));
     lua_pop(L, 1);
   }
-  if (rc == 0) rc = lv_proctree_below(&s->tree, &s->pids);
+  if (rc == 0) rc = lv_proctree_below(&s->tree, &s->pids, all_of(l));
   return rc < 0 ? lv_raise_os(L, rc, "read", "/proc") : push_tree(L, &s->tree);
 }
 
-/*** proctree.orphans() -> list of {pid, …}
- * Our children that we have not started, and that are alive. */
+/*** Look:orphans() -> list of {pid, …}, list of {pid, …}
+ * Our children that we have not started: those that are alive, and those that
+ * are dead and not reaped yet. */
 static int l_orphans(lua_State *L) {
+  const sight *l = luaL_checkudata(L, 1, LOOK);
   scratch *s = push_scratch(L);
-  int rc = lv_strangers_list(&s->pids, &lv_host_of(L)->rt);
-  return rc < 0 ? lv_raise_os(L, rc, "read", "/proc") : push_alive(L, &s->pids);
+  int rc = lv_strangers_list(&s->pids, &lv_host_of(L)->rt, all_of(l));
+  return rc < 0 ? lv_raise_os(L, rc, "read", "/proc")
+                : push_processes(L, &s->pids);
 }
 
 /*** proctree.stat(pid) -> {pid, ppid, session, start, state, name} | nil
@@ -180,13 +219,59 @@ static int l_cgroup_make(lua_State *L) {
   return 1;
 }
 
+static const char LOCK[] = "luvisor.CgroupLock";
+
+/*** proctree.cgroup_lock(dir) -> Lock | nil
+ * Mark the folder as in use, until the lock is closed here and wherever its
+ * descriptor, lock:fd(), was given to. nil: somebody else uses it, or there is
+ * none. */
+static int l_cgroup_lock(lua_State *L) {
+  const char *dir = luaL_checkstring(L, 1);
+  int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
+  *fd = -1;
+  luaL_setmetatable(L, LOCK);
+  *fd = lv_cgroup_lock(dir);
+  if (*fd < 0) lua_pushnil(L);
+  return 1;
+}
+
+/*** Lock:fd() -> fd
+ * -1: it is closed. */
+/*** lock:fd() -> integer
+ * Its descriptor; -1 when it is closed. */
+static int l_lock_fd(lua_State *L) {
+  const int *fd = luaL_checkudata(L, 1, LOCK);
+  lua_pushinteger(L, *fd);
+  return 1;
+}
+
+/*** Lock:close()
+ * Twice is harmless. */
+/*** lock:close()
+ * Twice is harmless. */
+static int l_lock_close(lua_State *L) {
+  int *fd = luaL_checkudata(L, 1, LOCK);
+  if (*fd >= 0) lv_fd_close(fd);
+  return 0;
+}
+
+/*** proctree.cgroup_can_enter(dir) -> boolean
+ * Can processes be started in it? */
+static int l_cgroup_can_enter(lua_State *L) {
+  lua_pushboolean(L, lv_cgroup_can_enter(luaL_checkstring(L, 1)));
+  return 1;
+}
+
 /*** proctree.cgroup_list(dir) -> list of {pid, …}
  * Those in it and below it that are alive. */
 static int l_cgroup_list(lua_State *L) {
   const char *dir = luaL_checkstring(L, 1);
   scratch *s = push_scratch(L);
   int rc = lv_cgroup_members(&s->pids, dir);
-  return rc < 0 ? lv_raise_os(L, rc, "read", dir) : push_alive(L, &s->pids);
+  if (rc < 0) return lv_raise_os(L, rc, "read", dir);
+  push_processes(L, &s->pids);
+  lua_pop(L, 1);
+  return 1;
 }
 
 /* The list to add to is on top. */
@@ -225,9 +310,24 @@ static int l_cgroup_remove(lua_State *L) {
   return 1;
 }
 
+static void make_class(lua_State *L, const char *name, const luaL_Reg *methods,
+                       lua_CFunction gc) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
 int lv_open_proctree(lua_State *L) {
-  static const luaL_Reg functions[] = {{"below", l_below},
-                                       {"orphans", l_orphans},
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  static const luaL_Reg look[] = {
+      {"below", l_below}, {"orphans", l_orphans}, {NULL, NULL}};
+  static const luaL_Reg lock[] = {
+      {"fd", l_lock_fd}, {"close", l_lock_close}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"look", l_look},
                                        {"stat", l_stat},
                                        {"uid", l_uid},
                                        {"env", l_env},
@@ -236,16 +336,17 @@ int lv_open_proctree(lua_State *L) {
                                        {"leave_orphans", l_leave_orphans},
                                        {"cgroup_own", l_cgroup_own},
                                        {"cgroup_make", l_cgroup_make},
+                                       {"cgroup_lock", l_cgroup_lock},
+                                       {"cgroup_can_enter", l_cgroup_can_enter},
                                        {"cgroup_list", l_cgroup_list},
                                        {"cgroup_folders", l_cgroup_folders},
                                        {"cgroup_populated", l_cgroup_populated},
                                        {"cgroup_kill", l_cgroup_kill},
                                        {"cgroup_remove", l_cgroup_remove},
                                        {NULL, NULL}};
-  luaL_newmetatable(L, SCRATCH);
-  lua_pushcfunction(L, l_scratch_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  make_class(L, SCRATCH, none, l_scratch_gc);
+  make_class(L, LOOK, look, l_look_gc);
+  make_class(L, LOCK, lock, l_lock_close);
   luaL_newlib(L, functions);
   return 1;
 }

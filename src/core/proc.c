@@ -3,8 +3,8 @@
  * The pidfd becomes readable at the exit; the status is then read without
  * reaping if somebody may still signal the group, because a group has no pidfd:
  * its number is safe only while the leader's zombie holds it. Without pidfds,
- * SIGCHLD makes us ask after each child by its own number; never after any, for
- * children may be others' business too.
+ * or where one cannot tell, SIGCHLD makes us ask after each child by its own
+ * number; never after any, for children may be others' business too.
  *
  * The second INT kills all from a signal handler (lv_sigs_on_last): it is held
  * back wherever the list changes, or a number is known that is not in it. */
@@ -63,13 +63,13 @@ static void leave(lv_proc *p) {
   p->same = NULL;
 }
 
-/* Ask whether it has ended, and if so how. */
-static void look(lv_proc *p) {
+/* Ask whether it has ended, and if so how. False: not yet. */
+static bool look(lv_proc *p) {
   bool keep = p->holds > 0 || p->same;
   int rc = keep ? lv_child_peek(p->pid, p->pidfd, &p->exit)
                 : lv_child_reap(p->pid, p->pidfd, &p->exit);
   if (rc >= 0) p->ours = true; /* an orphan that we adopted became our child */
-  if (rc == 0) return;
+  if (rc == 0) return false;
   if (rc < 0) p->lost = rc;
   stop_watching(p);
   p->ended = true;
@@ -77,6 +77,7 @@ static void look(lv_proc *p) {
   if (p->holds == 0 || p->lost) leave(p);
   if (p->fn) p->fn(p, p->arg);
   free_if_done(p);
+  return true;
 }
 
 void lv_proc_look(lv_proc *p) {
@@ -85,9 +86,17 @@ void lv_proc_look(lv_proc *p) {
   lv_sigs_release();
 }
 
+/* What a debugger traces is its zombie first: the pidfd is readable, but the
+ * end is not ours to see until SIGCHLD tells of it. */
 static void on_pidfd(void *arg, int events) {
+  lv_proc *p = arg;
   (void)events;
-  lv_proc_look(arg);
+  lv_sigs_hold();
+  if (!look(p) && need_sigchld(p->rt) == 0) {
+    lv_watch_close(p->watch);
+    p->watch = NULL;
+  }
+  lv_sigs_release();
 }
 
 /* Nothing that is called here takes another process out of the list. */
@@ -101,7 +110,7 @@ static void on_sigchld(void *arg, int signum, unsigned times) {
     if (p->ended) continue;
     if (p->stop_fn && lv_child_stopped(p->pid, p->pidfd))
       p->stop_fn(p, p->stop_arg);
-    if (p->pidfd < 0) look(p);
+    if (p->watch == NULL) look(p);
   }
   lv_sigs_release();
 }

@@ -32,10 +32,22 @@ static void raise_nofile(struct rlimit *found) {
 /* Before the spawner looks what we ignore. A parent may have left signals
  * blocked: we would be deaf to INT, TERM and the ends of children. */
 static void take_signals(lv_rt *rt) {
-  sigset_t none;
-  sigemptyset(&none);
+  sigset_t mask;
+  sigemptyset(&mask);
+  if (getpid() == 1) {
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+  }
   signal(SIGCHLD, SIG_DFL);
   lv_sigs_ignore(&rt->sigs, SIGPIPE, true);
+  lv_sigs_ignore(&rt->sigs, SIGXFSZ, true); /* a log too big is -EFBIG */
+  sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+void lv_rt_hear(void) {
+  sigset_t none;
+  sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -32,10 +32,14 @@ typedef struct lv_rt {
 } lv_rt;
 
 /* Takes hold of the process: SIGCHLD to default (ignored, exit codes would be
- * lost: waitpid(2)), SIGPIPE ignored, no signal blocked, the soft nofile limit
- * raised to the hard one. pidfds = false: as on a kernel without them. 0 or
- * -errno. */
+ * lost: waitpid(2)), SIGPIPE and SIGXFSZ ignored, no signal blocked, the soft
+ * nofile limit raised to the hard one. pidfds = false: as on a kernel without
+ * them. 0 or -errno. */
 int lv_rt_init(lv_rt *rt, bool pidfds);
+
+/* As process 1, INT, TERM and HUP wait until here: the kernel would drop what
+ * comes before somebody listens (pid_namespaces(7)). */
+void lv_rt_hear(void);
 
 /* Close what is the runtime's own and run the loop until nothing is left on
  * it: everything else must be closed or closing. */

@@ -31,25 +31,29 @@ static void reap(pid_t pid) {
   waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
 }
 
-int lv_strangers_list(lv_pids *to, lv_rt *rt) {
-  lv_pids all = {0}, started = {0};
-  int rc = lv_proctree_children(&all, getpid());
+int lv_strangers_list(lv_pids *to, lv_rt *rt, const lv_proctree *all) {
+  lv_pids children = {0}, started = {0};
+  int rc = lv_proctree_children(&children, getpid(), all);
   for (lv_list *at = rt->procs.next; rc == 0 && at != &rt->procs;
        at = at->next) {
     const lv_proc *p = LV_OF(at, lv_proc, link);
     if (!p->adopted) rc = lv_pids_add(&started, p->pid);
   }
   lv_pids_sort(&started);
-  for (size_t i = 0; rc == 0 && i < all.n; i++)
-    if (!lv_pids_has(&started, all.list[i])) rc = lv_pids_add(to, all.list[i]);
-  lv_pids_fini(&all);
+  for (size_t i = 0; rc == 0 && i < children.n; i++)
+    if (!lv_pids_has(&started, children.list[i]))
+      rc = lv_pids_add(to, children.list[i]);
+  lv_pids_fini(&children);
   lv_pids_fini(&started);
   return rc;
 }
 
 static void reap_strangers(lv_rt *rt) {
   lv_pids strangers = {0};
-  lv_strangers_list(&strangers, rt); /* as many as there was memory for */
+  lv_proctree all = {0};
+  bool listed = lv_proc_lists_children();
+  if (!listed) lv_proctree_all(&all); /* as many as there is memory for */
+  lv_strangers_list(&strangers, rt, listed ? NULL : &all);
   for (size_t i = 0; i < strangers.n; i++) {
     lv_proc *p = find_watcher(rt, strangers.list[i]);
     if (p == NULL)
@@ -57,25 +61,35 @@ static void reap_strangers(lv_rt *rt) {
     else if (!p->ended)
       lv_proc_look(p);
   }
+  lv_proctree_fini(&all);
   lv_pids_fini(&strangers);
 }
 
-static void look(lv_timer *timer) {
-  lv_rt *rt = LV_OF(timer, lv_rt, look);
-  for (;;) {
+/* Up to so many; may there be more? */
+static bool reap_some(lv_rt *rt, int most) {
+  for (; most > 0; most--) {
     siginfo_t info = {0};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return;
-    if (info.si_pid == 0) return;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return false;
+    if (info.si_pid == 0) return false;
     lv_proc *p = find_watcher(rt, info.si_pid);
     if (p == NULL) {
       reap(info.si_pid);
     } else if (p->ended) {
       reap_strangers(rt);
-      return;
+      return false;
     } else {
       lv_proc_look(p);
     }
   }
+  return true;
+}
+
+enum { AT_ONCE = 256, ALL = 1 << 16 };
+
+/* However fast they come, others have their turn. */
+static void look(lv_timer *timer) {
+  lv_rt *rt = LV_OF(timer, lv_rt, look);
+  if (reap_some(rt, AT_ONCE)) lv_timer_start(&rt->timers, timer, 0);
 }
 
 static void on_sigchld(void *arg, int signum, unsigned times) {
@@ -101,7 +115,7 @@ int lv_strangers_adopt(lv_rt *rt) {
 
 void lv_strangers_leave(lv_rt *rt) {
   if (--rt->subreapers > 0) return;
-  look(&rt->look);
+  reap_some(rt, ALL);
   lv_timer_stop(&rt->timers, &rt->look);
   lv_sub_del(&rt->sigs, &rt->orphans, SIGCHLD);
   prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);

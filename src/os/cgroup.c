@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Octal escapes of blanks, as mountinfo has them, back in place. */
@@ -26,10 +28,6 @@ static void unescape(char *s) {
   *to = '\0';
 }
 
-typedef struct {
-  char *root, *at; /* what of the hierarchy is mounted, and where */
-} hierarchy;
-
 static char *field(const char *line, int n) {
   for (; n > 1 && line; n--) {
     line = strchr(line, ' ');
@@ -40,35 +38,27 @@ static char *field(const char *line, int n) {
   return text;
 }
 
-/* A line is "id parent dev root mountpoint options … - type source options". */
-static bool find_mount(hierarchy *m) {
-  FILE *file = fopen("/proc/self/mountinfo", "re");
-  if (file == NULL) return false;
-  char *line = NULL;
+/* What fn makes of the first line of a file that it makes something of. */
+static char *find_line(const char *path,
+                       char *(*fn)(const char *line, const void *arg),
+                       const void *arg) {
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return NULL;
+  char *line = NULL, *found = NULL;
   size_t room = 0;
-  while (m->at == NULL && getline(&line, &room, file) > 0) {
-    if (strstr(line, " - cgroup2 ") == NULL) continue;
-    m->root = field(line, 4);
-    m->at = field(line, 5);
+  while (found == NULL && getline(&line, &room, file) > 0) {
+    line[strcspn(line, "\n")] = '\0';
+    found = fn(line, arg);
   }
   free(line);
   fclose(file);
-  return m->root && m->at;
+  return found;
 }
 
-static char *find_path(void) {
-  FILE *file = fopen("/proc/self/cgroup", "re");
-  if (file == NULL) return NULL;
-  char *line = NULL, *path = NULL;
-  size_t room = 0;
-  while (path == NULL && getline(&line, &room, file) > 0) {
-    if (strncmp(line, "0::", 3) != 0) continue;
-    line[strcspn(line, "\n")] = '\0';
-    path = strdup(line + 3);
-  }
-  free(line);
-  fclose(file);
-  return path;
+/* Of version 2: "0::/path". */
+static char *take_path(const char *line, const void *unused) {
+  (void)unused;
+  return strncmp(line, "0::/", 4) == 0 ? strdup(line + 3) : NULL;
 }
 
 /* A container may see its own part alone, while it is told the whole path. */
@@ -76,17 +66,27 @@ static const char *below(const char *path, const char *root) {
   size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
   if (strncmp(path, root, n) != 0 || strncmp(path, "/..", 3) == 0) return NULL;
   path += n;
+  if (*path != '/' && *path != '\0') return NULL;
   return strcmp(path, "/") == 0 ? "" : path;
 }
 
+/* A line is "id parent dev root mountpoint options … - type source options":
+ * root is what of the hierarchy is mounted there. */
+static char *take_mount(const char *line, const void *path) {
+  if (strstr(line, " - cgroup2 ") == NULL) return NULL;
+  char *root = field(line, 4), *at = field(line, 5), *own = NULL;
+  const char *rest = root && at ? below(path, root) : NULL;
+  if (rest && asprintf(&own, "%s%s", at, rest) < 0) own = NULL;
+  free(root);
+  free(at);
+  return own;
+}
+
 char *lv_cgroup_own(void) {
-  hierarchy m = {NULL, NULL};
-  char *path = find_mount(&m) ? find_path() : NULL, *own = NULL;
-  const char *rest = path ? below(path, m.root) : NULL;
-  if (rest && asprintf(&own, "%s%s", m.at, rest) < 0) own = NULL;
+  char *path = find_line("/proc/self/cgroup", take_path, NULL);
+  if (path == NULL) return NULL;
+  char *own = find_line("/proc/self/mountinfo", take_mount, path);
   free(path);
-  free(m.root);
-  free(m.at);
   return own;
 }
 
@@ -96,6 +96,28 @@ static FILE *open_in(const char *dir, const char *name, const char *mode) {
   FILE *file = fopen(path, mode);
   free(path);
   return file;
+}
+
+int lv_cgroup_lock(const char *dir) {
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  int rc = -errno;
+  close(fd);
+  return rc;
+}
+
+/* A child that does no more than that: its end takes it out again. */
+bool lv_cgroup_can_enter(const char *dir) {
+  FILE *file = open_in(dir, "cgroup.procs", "we");
+  if (file == NULL) return false;
+  int status = 1;
+  pid_t pid = fork();
+  if (pid == 0) _exit(write(fileno(file), "0", 1) == 1 ? 0 : 1);
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  fclose(file);
+  return pid > 0 && status == 0;
 }
 
 bool lv_cgroup_is_populated(const char *dir) {
@@ -109,8 +131,15 @@ bool lv_cgroup_is_populated(const char *dir) {
   return populated;
 }
 
+/* A folder has a link for each folder in it, and two of its own. */
+static bool has_no_folders(const char *dir) {
+  struct stat st;
+  return stat(dir, &st) == 0 && st.st_nlink == 2;
+}
+
 int lv_cgroup_each(const char *dir, int (*fn)(const char *sub, void *arg),
                    void *arg) {
+  if (has_no_folders(dir)) return 0;
   DIR *d = opendir(dir);
   if (d == NULL) return errno == ENOENT ? 0 : -errno;
   int rc = 0;

@@ -4,9 +4,19 @@
 
 #include "os/pids.h"
 
+#include <stdbool.h>
+
 /* The folder of our own cgroup in the cgroup2 mount, wherever that is mounted;
  * to be freed. NULL: there is none. */
 char *lv_cgroup_own(void);
+
+/* Mark a folder as in use. A descriptor: it is so while that is open, here or in
+ * a process that has got it. -EWOULDBLOCK: somebody else uses it; or -errno. */
+int lv_cgroup_lock(const char *dir);
+
+/* Can we start processes in it? To be asked of one that we have made: who may
+ * make folders may still not move into them. */
+bool lv_cgroup_can_enter(const char *dir);
 
 /* Add the processes of the folder and of those below it. 0 or -errno. */
 int lv_cgroup_members(lv_pids *to, const char *dir);

@@ -4,7 +4,8 @@
  * guard first; so if the guard wakes up, nobody else cares for what runs. It
  * stops first whom it finds, so that nobody can fork, until a look at /proc
  * finds nobody new; then it kills all of them. What is below one that is found
- * belongs to it, too. It is done when two looks in a row find nobody. */
+ * belongs to it, too. It is done when two looks in a row find nobody and have
+ * missed nobody. */
 #include "os/guard.h"
 
 #include "os/cgroup.h"
@@ -49,20 +50,46 @@ int lv_guard_watch(int fds[2], bool use_pidfd) {
 /* ---- whom to kill ---- */
 
 typedef struct {
-  const char *run;
+  const char *run, *dir; /* of a cgroup, or NULL */
   lv_pids sessions;
-  bool unsure; /* one is just being executed: nobody can say what it will be */
+  lv_pids members; /* of the cgroup, now */
+  lv_pids dead;    /* that the last look has seen */
+  bool unsure;     /* one is just being executed: nobody can say what it will
+                      be; or has ended: it may have left a child that is not
+                      seen */
 } wanted;
 
-static bool is_wanted(wanted *w, const lv_procstat *p) {
-  if (p->pid == 1 || p->pid == getpid()) return false;
-  if (lv_pids_has(&w->sessions, p->session)) return true;
+/* Outside of any session are the kernel's threads, which have no environment
+ * for other reasons. */
+static bool has_run(wanted *w, const lv_procstat *p) {
   char *value;
   int rc = lv_proc_env(p->pid, "LUVISOR_RUN", &value);
-  if (rc == -EAGAIN) w->unsure = true;
+  bool has_gone = (rc == -ENOENT || rc == -ESRCH) && p->session != 0;
+  if (rc == -EAGAIN || has_gone) w->unsure = true;
   bool is_same = value && strcmp(value, w->run) == 0;
   free(value);
   return is_same;
+}
+
+static bool is_wanted(wanted *w, const lv_procstat *p) {
+  if (p->pid == 1 || p->pid == getpid() || lv_procstat_is_dead(p)) return false;
+  return lv_pids_has(&w->sessions, p->session) ||
+         lv_pids_has(&w->members, p->pid) || has_run(w, p);
+}
+
+/* What runs ahead of us, each generation leaving a child and its life, cannot
+ * do so unseen: either it is there, or somebody has just ended. */
+static void note_dead(wanted *w, const lv_proctree *all) {
+  lv_pids dead = {0};
+  for (size_t i = 0; i < all->n; i++) {
+    if (!lv_procstat_is_dead(&all->list[i])) continue;
+    pid_t pid = all->list[i].pid;
+    if (!lv_pids_has(&w->dead, pid)) w->unsure = true;
+    lv_pids_add(&dead, pid);
+  }
+  lv_pids_sort(&dead);
+  lv_pids_fini(&w->dead);
+  w->dead = dead;
 }
 
 /* Those below one that is ours are ours. */
@@ -71,7 +98,8 @@ static void take_below(const lv_proctree *all, bool *ours, lv_pids *queue) {
     pid_t parent = queue->list[--queue->n];
     size_t i = lv_proctree_first(all, parent);
     for (; i < all->n && all->list[i].ppid == parent; i++)
-      if (!ours[i]) ours[i] = lv_pids_add(queue, all->list[i].pid) == 0;
+      if (!ours[i] && !lv_procstat_is_dead(&all->list[i]))
+        ours[i] = lv_pids_add(queue, all->list[i].pid) == 0;
   }
 }
 
@@ -79,8 +107,12 @@ static void take_below(const lv_proctree *all, bool *ours, lv_pids *queue) {
 static int look(wanted *w, lv_proctree *found) {
   lv_proctree all = {0};
   lv_pids queue = {0};
-  w->unsure = false;
+  w->members.n = 0;
+  if (w->dir) lv_cgroup_members(&w->members, w->dir);
+  lv_pids_sort(&w->members);
   int rc = lv_proctree_all(&all);
+  w->unsure = all.lost_some;
+  note_dead(w, &all);
   bool *ours = rc == 0 ? calloc(all.n + 1, sizeof *ours) : NULL;
   for (size_t i = 0; ours && i < all.n; i++) {
     const lv_procstat *p = &all.list[i];
@@ -147,20 +179,23 @@ static void kill_all(const lv_proctree *found, lv_pids *told, report *r) {
   }
 }
 
-enum { ROUNDS = 2000, FREEZES = 20 };
+/* QUIET looks in a row must find nobody and be sure, or CALM ones, for on a busy
+ * machine somebody is always just ending. */
+enum { ROUNDS = 2000, FREEZES = 20, QUIET = 2, CALM = 20 };
 
 static void hunt(wanted *w, report *r) {
   lv_pids stopped = {0}, told = {0};
-  int quiet = 0, frozen = 0;
-  for (int round = 0; quiet < 2 && round < ROUNDS; round++) {
+  int quiet = 0, calm = 0, frozen = 0;
+  for (int round = 0; quiet < QUIET && calm < CALM && round < ROUNDS; round++) {
     lv_proctree found = {0};
-    int rc = look(w, &found);
-    quiet = rc == 0 && found.n == 0 && !w->unsure ? quiet + 1 : 0;
+    bool nobody = look(w, &found) == 0 && found.n == 0;
+    calm = nobody ? calm + 1 : 0;
+    quiet = nobody && !w->unsure ? quiet + 1 : 0;
     bool fresh = stop_fresh(&found, &stopped) > 0;
     lv_pids_sort(&stopped);
     if (!fresh || ++frozen > FREEZES) {
       kill_all(&found, &told, r);
-      rest(round < 10 ? 1 : 20);
+      rest(calm > 0 || round < 10 ? 1 : 20);
     }
     lv_proctree_fini(&found);
   }
@@ -209,10 +244,10 @@ static void read_sessions(lv_pids *to) {
 
 static void clear(const lv_guard_notes *notes) {
   report r = {.n = 0};
-  wanted w = {.run = notes->run};
   char *dir = NULL;
   if (*notes->cgroup && asprintf(&dir, "%s/kill", notes->cgroup) < 0)
     dir = NULL;
+  wanted w = {.run = notes->run, .dir = dir};
   read_sessions(&w.sessions);
   if (dir) kill_cgroup(dir, &r);
   hunt(&w, &r);
@@ -224,6 +259,8 @@ static void clear(const lv_guard_notes *notes) {
             r.text, r.n + 64 > sizeof r.text ? " …" : "");
   free(dir);
   lv_pids_fini(&w.sessions);
+  lv_pids_fini(&w.members);
+  lv_pids_fini(&w.dead);
 }
 
 /* The last to go when memory is short; where we may not, like the others. */

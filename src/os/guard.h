@@ -11,7 +11,12 @@
  * descriptors. It is not called as the program, so that who kills luvisor by
  * its name does not kill the guard, too. */
 #define LV_GUARD_NAME "lv-guard"
-enum { LV_GUARD_NOTES = 3, LV_GUARD_WATCHED = 4 };
+enum {
+  LV_GUARD_NOTES = 3,
+  LV_GUARD_WATCHED = 4,
+  LV_GUARD_LOCK = 5 /* lv_cgroup_lock's, if there is one: its folder is in use
+                       until the guard has done its work, too */
+};
 
 /* What the guard must know, in memory that both have: whom to look for. */
 typedef struct {

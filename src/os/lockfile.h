@@ -9,4 +9,7 @@
  * *holder if the file says which, else 0; or -errno. */
 int lv_lockfile_take(const char *path, pid_t *holder);
 
+/* Remove the file and let go of the lock; *fd becomes -1, which is harmless. */
+void lv_lockfile_drop(const char *path, int *fd);
+
 #endif

@@ -16,10 +16,24 @@ int lv_pids_add(lv_pids *p, pid_t pid) {
   return 0;
 }
 
+static int add_numbers(lv_pids *p, const char *text) {
+  int rc = 0;
+  char *end;
+  for (; rc == 0; text = end) {
+    long pid = strtol(text, &end, 10);
+    if (end == text) break;
+    if (pid > 0) rc = lv_pids_add(p, (pid_t)pid);
+  }
+  return rc;
+}
+
 int lv_pids_read(lv_pids *p, FILE *file) {
-  int pid, rc = 0;
-  while (rc == 0 && fscanf(file, "%d", &pid) == 1)
-    if (pid > 0) rc = lv_pids_add(p, pid);
+  char *line = NULL;
+  size_t room = 0;
+  int rc = 0;
+  while (rc == 0 && getline(&line, &room, file) > 0)
+    rc = add_numbers(p, line);
+  free(line);
   fclose(file);
   return rc;
 }

@@ -27,24 +27,40 @@ static ssize_t read_file(char *to, size_t size, pid_t pid, const char *name) {
 }
 
 /* "pid (comm) state ppid pgrp session …": comm may hold anything, so it ends at
- * the last parenthesis. Field 20 is the number of threads, 22 the start. */
-static bool parse(lv_procstat *stat, const char *text) {
+ * the last parenthesis, where field 2 does. NULL: there are not so many. */
+static const char *find_field(const char *text, int n) {
+  const char *at = strrchr(text, ')');
+  for (int field = 2; at && field < n; field++) {
+    at = strchr(at, ' ');
+    if (at) at++;
+  }
+  return at;
+}
+
+/* It is shown to people: a name cannot do more to a terminal than be read. */
+static void take_name(lv_procstat *stat, const char *text) {
   const char *open = strchr(text, '('), *close = strrchr(text, ')');
-  if (open == NULL || close == NULL || close < open) return false;
-  size_t n = (size_t)(close - open - 1);
+  size_t n = open && close > open ? (size_t)(close - open - 1) : 0;
   if (n >= sizeof stat->comm) n = sizeof stat->comm - 1;
-  memcpy(stat->comm, open + 1, n);
+  for (size_t i = 0; i < n; i++)
+    stat->comm[i] = iscntrl((unsigned char)open[i + 1]) ? '?' : open[i + 1];
   stat->comm[n] = '\0';
-  int ppid, pgrp, session;
-  int got = sscanf(close + 1,
-                   " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-                   "%*d %*d %d %*d %llu",
-                   &stat->state, &ppid, &pgrp, &session, &stat->threads,
-                   &stat->start);
-  stat->ppid = ppid;
-  stat->pgrp = pgrp;
-  stat->session = session;
-  return got == 6;
+}
+
+enum { STATE = 3, THREADS = 20, START = 22, ENV_END = 51 }; /* fields */
+
+static bool parse(lv_procstat *stat, const char *text) {
+  const char *state = find_field(text, STATE), *start = find_field(text, START);
+  if (state == NULL || *state == '\0' || start == NULL) return false;
+  char *next;
+  take_name(stat, text);
+  stat->state = *state;
+  stat->ppid = (pid_t)strtol(state + 1, &next, 10);
+  stat->pgrp = (pid_t)strtol(next, &next, 10);
+  stat->session = (pid_t)strtol(next, &next, 10);
+  stat->threads = (int)strtol(find_field(text, THREADS), NULL, 10);
+  stat->start = strtoull(start, NULL, 10);
+  return true;
 }
 
 int lv_procstat_read(lv_procstat *stat, pid_t pid) {
@@ -69,7 +85,7 @@ static FILE *open_children(pid_t pid, pid_t thread) {
   return fopen(path, "re");
 }
 
-static bool are_listed(void) {
+bool lv_proc_lists_children(void) {
   static int known = -1;
   if (known < 0) {
     FILE *file = open_children(getpid(), getpid());
@@ -86,7 +102,7 @@ static int of_thread(lv_pids *to, pid_t pid, pid_t thread) {
 }
 
 int lv_proc_children(lv_pids *to, pid_t parent, int threads) {
-  if (!are_listed()) return -ENOSYS;
+  if (!lv_proc_lists_children()) return -ENOSYS;
   if (threads == 1) return of_thread(to, parent, parent);
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task", (int)parent);
@@ -138,16 +154,12 @@ static int read_environ(pid_t pid, char **text, size_t *n) {
   return to ? 0 : -ENOMEM;
 }
 
-/* In the middle of execve(2) the new program has no environment: where it
- * ends, field 51 of stat, is still unknown. */
+/* In the middle of execve(2) the new program has no environment: where it ends
+ * is still unknown. */
 static bool is_being_executed(pid_t pid) {
   char text[1024];
   if (read_file(text, sizeof text, pid, "stat") < 0) return false;
-  const char *at = strrchr(text, ')');
-  for (int field = 2; at && field < 51; field++) {
-    at = strchr(at, ' ');
-    if (at) at++;
-  }
+  const char *at = find_field(text, ENV_END);
   return at && strtoull(at, NULL, 10) == 0;
 }
 

@@ -20,9 +20,11 @@ int lv_procstat_read(lv_procstat *stat, pid_t pid);
  */
 bool lv_procstat_is_dead(const lv_procstat *stat);
 
+/* Does the kernel list the children of a process (CONFIG_PROC_CHILDREN)? */
+bool lv_proc_lists_children(void);
+
 /* Add its children, dead or alive, of all threads or (`threads` = 1) of the
- * first, which is cheaper. 0 or -errno: -ENOSYS where the kernel does not list
- * them (CONFIG_PROC_CHILDREN). */
+ * first, which is cheaper. 0 or -errno: -ENOSYS where they are not listed. */
 int lv_proc_children(lv_pids *to, pid_t parent, int threads);
 
 /* The value of a variable in its environment, as that was at its exec, is to be

@@ -15,16 +15,23 @@ static bool is_shortage(int rc) {
   return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
 }
 
+static lv_procstat *make_room(lv_proctree *t) {
+  if (t->n < t->room) return &t->list[t->n];
+  size_t room = t->room ? t->room * 2 : 16;
+  lv_procstat *list = realloc(t->list, room * sizeof *list);
+  if (list == NULL) return NULL;
+  t->list = list;
+  t->room = room;
+  return &list[t->n];
+}
+
+/* One that we may not look at is left out, like one that has gone. */
 static int add(lv_proctree *t, pid_t pid, bool dead_too) {
-  if (t->n == t->room) {
-    size_t room = t->room ? t->room * 2 : 16;
-    lv_procstat *list = realloc(t->list, room * sizeof *list);
-    if (list == NULL) return -ENOMEM;
-    t->list = list;
-    t->room = room;
-  }
-  int rc = lv_procstat_read(&t->list[t->n], pid);
-  if (rc == 0 && (dead_too || !lv_procstat_is_dead(&t->list[t->n]))) t->n++;
+  lv_procstat *stat = make_room(t);
+  if (stat == NULL) return -ENOMEM;
+  int rc = lv_procstat_read(stat, pid);
+  if (rc == -ESRCH) t->lost_some = true;
+  if (rc == 0 && (dead_too || !lv_procstat_is_dead(stat))) t->n++;
   return is_shortage(rc) ? rc : 0;
 }
 
@@ -33,20 +40,17 @@ static int by_parent(const void *a, const void *b) {
   return (x->ppid > y->ppid) - (x->ppid < y->ppid);
 }
 
-static int read_all(lv_proctree *t, bool dead_too) {
+int lv_proctree_all(lv_proctree *t) {
   DIR *dir = opendir("/proc");
-  int rc = dir ? 0 : -errno;
+  if (dir == NULL) return -errno;
+  int rc = 0;
   struct dirent *entry;
   while (rc == 0 && (entry = readdir(dir)) != NULL)
     if (isdigit((unsigned char)entry->d_name[0]))
-      rc = add(t, (pid_t)strtol(entry->d_name, NULL, 10), dead_too);
-  if (dir) closedir(dir);
+      rc = add(t, (pid_t)strtol(entry->d_name, NULL, 10), true);
+  closedir(dir);
   if (t->n > 1) qsort(t->list, t->n, sizeof *t->list, by_parent);
   return rc;
-}
-
-int lv_proctree_all(lv_proctree *t) {
-  return read_all(t, false);
 }
 
 size_t lv_proctree_first(const lv_proctree *all, pid_t parent) {
@@ -61,7 +65,8 @@ size_t lv_proctree_first(const lv_proctree *all, pid_t parent) {
   return low;
 }
 
-static int find_children(lv_pids *to, const lv_proctree *all, pid_t parent) {
+int lv_proctree_children(lv_pids *to, pid_t parent, const lv_proctree *all) {
+  if (all == NULL) return lv_proc_children(to, parent, 0);
   int rc = 0;
   size_t i = lv_proctree_first(all, parent);
   for (; rc == 0 && i < all->n && all->list[i].ppid == parent; i++)
@@ -69,45 +74,38 @@ static int find_children(lv_pids *to, const lv_proctree *all, pid_t parent) {
   return rc;
 }
 
-int lv_proctree_children(lv_pids *to, pid_t parent) {
-  int rc = lv_proc_children(to, parent, 0);
-  if (rc != -ENOSYS) return rc;
-  lv_proctree all = {0};
-  rc = read_all(&all, true);
-  if (rc == 0) rc = find_children(to, &all, parent);
-  lv_proctree_fini(&all);
-  return rc;
+static int take_children(lv_proctree *t, pid_t parent, const lv_proctree *all) {
+  size_t i = lv_proctree_first(all, parent);
+  for (; i < all->n && all->list[i].ppid == parent; i++) {
+    if (lv_procstat_is_dead(&all->list[i])) continue;
+    lv_procstat *stat = make_room(t);
+    if (stat == NULL) return -ENOMEM;
+    *stat = all->list[i];
+    t->n++;
+  }
+  return 0;
 }
 
-/* Breadth first: what has been taken is the queue. `all` is NULL where the
- * kernel lists children. */
-static int walk(lv_proctree *t, const lv_proctree *all) {
+static int read_children(lv_proctree *t, pid_t parent, int threads) {
   lv_pids children = {0};
-  int rc = 0;
-  for (size_t next = 0; rc == 0 && next < t->n; next++) {
-    const lv_procstat *parent = &t->list[next];
-    children.n = 0;
-    rc = all ? find_children(&children, all, parent->pid)
-             : lv_proc_children(&children, parent->pid, parent->threads);
-    for (size_t i = 0; rc == 0 && i < children.n; i++)
-      rc = add(t, children.list[i], false);
-  }
+  int rc = lv_proc_children(&children, parent, threads);
+  for (size_t i = 0; rc == 0 && i < children.n; i++)
+    rc = add(t, children.list[i], false);
   lv_pids_fini(&children);
   return rc;
 }
 
-int lv_proctree_below(lv_proctree *t, const lv_pids *tops) {
+/* Breadth first: what has been taken is the queue. */
+int lv_proctree_below(lv_proctree *t, const lv_pids *tops,
+                      const lv_proctree *all) {
   int rc = 0;
   for (size_t i = 0; rc == 0 && i < tops->n; i++)
     rc = add(t, tops->list[i], false);
-  size_t found = t->n;
-  if (rc == 0) rc = walk(t, NULL);
-  if (rc != -ENOSYS) return rc;
-  t->n = found;
-  lv_proctree all = {0};
-  rc = lv_proctree_all(&all);
-  if (rc == 0) rc = walk(t, &all);
-  lv_proctree_fini(&all);
+  for (size_t next = 0; rc == 0 && next < t->n; next++) {
+    pid_t parent = t->list[next].pid;
+    rc = all ? take_children(t, parent, all)
+             : read_children(t, parent, t->list[next].threads);
+  }
   return rc;
 }
 
