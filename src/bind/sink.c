@@ -304,11 +304,9 @@ static int l_merge(lua_State *L) {
   const char *name = luaL_checkstring(L, 2);
   lua_Integer dev = luaL_checkinteger(L, 3), ino = luaL_checkinteger(L, 4);
   lv_task_check(L);
-  char *file = strdup(name);
-  if (file == NULL) return luaL_error(L, "not enough memory");
-  if (lv_sink_merge(b->s, file, (dev_t)dev, (ino_t)ino) == 0)
-    return wait_for(L, MERGED);
-  free(file);
+  int rc = lv_sink_merge(b->s, name, (dev_t)dev, (ino_t)ino);
+  if (rc == 0) return wait_for(L, MERGED);
+  if (rc == -ENOMEM) return luaL_error(L, "not enough memory");
   return lv_raise(L, "Busy", "another file of this log is being compressed");
 }
 
@@ -403,10 +401,7 @@ static int l_close(lua_State *L) {
 static int l_gc(lua_State *L) {
   box *b = lua_touserdata(L, 1);
   lv_list_del(&b->link);
-  if (b->s) {
-    free(b->s->merge.file);
-    lv_sink_release(b->s);
-  }
+  if (b->s) lv_sink_release(b->s);
   b->s = NULL;
   return 0;
 }

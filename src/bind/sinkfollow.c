@@ -25,6 +25,8 @@ typedef struct {
   lv_task *task;  /* that reads */
   lv_buf bytes;   /* read, and not returned yet */
   ssize_t result; /* of the last job */
+  bool gap;       /* before what it returns next */
+  bool grows;     /* the file that is read, or did when that began */
   unsigned seen;  /* jobs of the sink that were done when it read last */
 } box;
 
@@ -65,12 +67,18 @@ static lv_abort abort_read(lv_task *t, void *op) {
 static int read_done(lua_State *L, int status, lua_KContext ctx);
 
 static int push_taken(lua_State *L, box *b, lv_buf *bytes) {
-  bool gap = b->f.gap;
-  lua_pushlstring(L, lv_buf_bytes(bytes), lv_buf_size(bytes));
+  size_t n = lv_buf_size(bytes);
+  lua_pushlstring(L, n > 0 ? lv_buf_bytes(bytes) : "", n);
   lv_buf_fini(bytes);
-  lua_pushboolean(L, gap);
-  b->f.gap = false;
+  lua_pushboolean(L, b->gap);
+  b->gap = false;
   return 2;
+}
+
+/* The gap has come to where we read. */
+static void reach_gap(box *b) {
+  b->gap = b->gap || b->f.gap;
+  b->f.gap = false;
 }
 
 static int start_reading(lua_State *L, box *b) {
@@ -79,6 +87,7 @@ static int start_reading(lua_State *L, box *b) {
                            on_read, b);
   if (rc < 0) return lv_raise_os(L, rc, "read", "a log");
   b->task = t;
+  b->grows = b->f.n == 1;
   return lv_park(L, t, "a log file", b, abort_read, read_done);
 }
 
@@ -86,8 +95,9 @@ static int read_on(lua_State *L, box *b) {
   if (b->sink == NULL) return 0;
   if (lv_buf_size(&b->bytes) > 0) return push_taken(L, b, &b->bytes);
   if (lv_buf_size(&b->f.bytes) > 0) return push_taken(L, b, &b->f.bytes);
-  if (b->f.n == 0) return 0;
-  return start_reading(L, b);
+  if (b->f.n > 0) return start_reading(L, b);
+  reach_gap(b);
+  return b->gap ? push_taken(L, b, &b->bytes) : 0;
 }
 
 static int read_done(lua_State *L, int status, lua_KContext ctx) {
@@ -96,7 +106,10 @@ static int read_done(lua_State *L, int status, lua_KContext ctx) {
   if (b->sink == NULL) return 0;
   if (b->result < 0) return lv_raise_os(L, (int)b->result, "read", "a log");
   if (b->result == 0 && b->f.n <= 1) return 0;
-  if (b->result == 0) lv_follower_next(&b->f);
+  if (b->result == 0 && !b->grows) {
+    lv_follower_next(&b->f);
+    reach_gap(b);
+  }
   return read_on(L, b);
 }
 

@@ -9,9 +9,24 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST = 1 << 20 /* bytes that wait in memory for one */ };
+
+static void drop_file(lv_follower *f, int i) {
+  lv_fd_close(&f->files[i]);
+  f->n--;
+  memmove(f->files + i, f->files + i + 1,
+          (size_t)(f->n - i) * sizeof *f->files);
+}
+
+/* It was opened anew, and is read to its end anyway. */
+static bool has_file(const lv_follower *f, const lv_logfile *file) {
+  struct stat st;
+  return f->n > 0 && fstat(f->files[f->n - 1], &st) == 0 &&
+         st.st_dev == file->dev && st.st_ino == file->ino;
+}
 
 static void add_file(lv_follower *f, int fd, uint64_t at) {
   int own = lv_fd_reopen(fd, O_RDONLY);
@@ -21,27 +36,33 @@ static void add_file(lv_follower *f, int fd, uint64_t at) {
   }
   lseek(own, (off_t)at, SEEK_SET);
   if (f->n == LV_FOLLOWED) {
-    lv_follower_next(f);
+    drop_file(f, 1); /* the first one may be read just now */
     f->gap = true;
   }
   f->files[f->n++] = own;
 }
 
+/* After a gap it goes on with a line. */
 static void add_bytes(lv_follower *f, const lv_buf *bytes) {
   size_t n = lv_buf_size(bytes);
   if (n == 0) return;
-  bool fits = lv_buf_size(&f->bytes) + n <= MOST;
-  if (!fits || lv_buf_append(&f->bytes, lv_buf_bytes(bytes), n) < 0)
-    f->gap = true;
+  const char *at = lv_buf_bytes(bytes);
+  size_t from = f->mid && !f->gap ? lv_line_first(at, n) : 0;
+  bool none = f->gap || (f->mid && from == 0);
+  if (!none && lv_buf_size(&f->bytes) + n - from <= MOST &&
+      lv_buf_append(&f->bytes, at + from, n - from) == 0) {
+    f->mid = false;
+    return;
+  }
+  f->gap = f->gap || !none;
+  f->mid = at[n - 1] != '\n';
 }
 
 static void keep_recent(lv_sink *s) {
   lv_buf *fresh = &s->out.fresh, *recent = &s->recent;
-  size_t n = lv_buf_size(fresh), most = 64 * 1024;
-  if (n > 0 && lv_buf_append(recent, lv_buf_bytes(fresh), n) == 0) {
-    size_t size = lv_buf_size(recent);
-    if (size > 2 * most) lv_buf_consume(recent, size - most);
-  }
+  size_t n = lv_buf_size(fresh);
+  if (n > 0 && lv_buf_append(recent, lv_buf_bytes(fresh), n) == 0)
+    lv_sinkout_keep_newest(recent);
   lv_buf_fini(fresh);
 }
 
@@ -58,7 +79,7 @@ void lv_sink_tell_followers(lv_sink *s) {
     lv_follower *f = LV_OF(at, lv_follower, link);
     if (f->joins)
       join(s, f);
-    else if (begun && s->out.file.fd >= 0)
+    else if (begun && s->out.file.fd >= 0 && !has_file(f, &s->out.file))
       add_file(f, s->out.file.fd, s->out.file.from);
     else
       add_bytes(f, &s->out.fresh);
@@ -73,10 +94,7 @@ void lv_sink_follow(lv_sink *s, lv_follower *f) {
 }
 
 void lv_follower_next(lv_follower *f) {
-  if (f->n == 0) return;
-  lv_fd_close(&f->files[0]);
-  f->n--;
-  memmove(f->files, f->files + 1, (size_t)f->n * sizeof *f->files);
+  if (f->n > 0) drop_file(f, 0);
 }
 
 void lv_follower_fini(lv_follower *f) {

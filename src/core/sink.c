@@ -13,9 +13,12 @@
  * go_on is the one place that says what comes next. */
 #include "core/sink.h"
 
+#include "os/fd.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST_JOBS = 3 }; /* of the four threads that libuv has */
 
@@ -148,6 +151,7 @@ static void free_sink(lv_sink *s) {
   assert(lv_list_is_empty(&s->followers));
   lv_buf_fini(&s->tap);
   lv_buf_fini(&s->recent);
+  free(s->merge.file);
   lv_sinks_unref(s->hub);
   free(s);
 }
@@ -162,6 +166,17 @@ static bool take_tap(lv_sink *s, lv_buf *tap) {
   return lv_buf_size(&s->tap) > 0;
 }
 
+/* Has it all of what was in the pipe when it was to be closed? Others may write
+ * for ever. */
+static bool is_taken(lv_sink *s, const lv_sink_task *task,
+                     const lv_sink_report *report) {
+  if ((task->chores & LV_SINK_LAST) == 0) return false;
+  if (report->rc < 0 || !report->more || report->moved >= s->last) return true;
+  s->last -= report->moved;
+  s->chores |= LV_SINK_LAST;
+  return false;
+}
+
 static unsigned settle(lv_sink *s, const lv_sink_task *task,
                        lv_sink_report *report) {
   unsigned news = 0;
@@ -172,7 +187,7 @@ static unsigned settle(lv_sink *s, const lv_sink_task *task,
   s->lent = lv_buf_size(&s->held);
   news |= report->rc < 0 ? note_failure(s, report->rc) : note_success(s);
   if (report->full) lv_sink_widen(s);
-  if (report->ended || (task->chores & LV_SINK_LAST)) lv_sink_close_input(s);
+  if (report->ended || is_taken(s, task, report)) lv_sink_close_input(s);
   if (task->chores & LV_SINK_CLOSE) return news | note_end(s);
   lv_sink_open_end(s);
   news |= note_rotation(s);
@@ -243,7 +258,7 @@ static lv_sink_task make_task(lv_sink *s) {
   if (s->change) task.change = *s->change;
   free(s->change);
   s->change = NULL;
-  s->out.keeps_fresh = task.followed;
+  s->out.followed = task.followed;
   s->lent = lv_buf_size(&s->held);
   lv_timer_stop(&s->rt->timers, &s->timer);
   s->doing = s->chores;
@@ -308,9 +323,11 @@ int lv_sink_change(lv_sink *s, const lv_sink_settings *set) {
   return 0;
 }
 
-int lv_sink_merge(lv_sink *s, char *file, dev_t dev, ino_t ino) {
+int lv_sink_merge(lv_sink *s, const char *file, dev_t dev, ino_t ino) {
   if (s->merge.file) return -EBUSY;
-  s->merge = (lv_sink_merge_order){.file = file, .dev = dev, .ino = ino};
+  s->merge =
+      (lv_sink_merge_order){.file = strdup(file), .dev = dev, .ino = ino};
+  if (s->merge.file == NULL) return -ENOMEM;
   lv_sink_do(s, LV_SINK_MERGE);
   return 0;
 }
@@ -325,6 +342,12 @@ void lv_sink_taken(lv_sink *s) {
   lv_sink_go_on(s);
 }
 
+static void take_last(lv_sink *s) {
+  int n = lv_fd_unread(s->in);
+  s->last = n > 0 ? (uint64_t)n : 0;
+  s->chores |= LV_SINK_LAST;
+}
+
 void lv_sink_close(lv_sink *s) {
   if (s->closing) return;
   s->closing = true;
@@ -335,7 +358,7 @@ void lv_sink_close(lv_sink *s) {
   if (s->in >= 0 && s->drop)
     lv_sink_read_rest(s);
   else if (s->in >= 0)
-    s->chores |= LV_SINK_LAST;
+    take_last(s);
   s->due = true;
   lv_sink_go_on(s);
 }

@@ -74,6 +74,7 @@ struct lv_sink {
   uint64_t done_at;    /* ns, uv_hrtime's clock: the last job */
   uint64_t moved;      /* by that */
   size_t lent;         /* bytes that were held when the job began */
+  uint64_t last;       /* bytes in the pipe that is to be closed */
   size_t unread;       /* bytes in a pipe that was closed */
   uint64_t bytes;      /* that have come */
   uint64_t dropped;    /* of these */
@@ -127,9 +128,10 @@ void lv_sink_hurry(lv_sink *s);
 void lv_sink_do(lv_sink *s, unsigned chores);
 /* Other settings, which it takes over. 0, -ENOMEM, or -EBADF: it is closed. */
 int lv_sink_change(lv_sink *s, const lv_sink_settings *set);
-/* Let `file` be the compressed form of a rotated one. Takes over the name. 0,
- * or -EBUSY: it does that already. merge.rc says how it went. */
-int lv_sink_merge(lv_sink *s, char *file, dev_t dev, ino_t ino);
+/* Let `file` be the compressed form of a rotated one. 0; -ENOMEM; or -EBUSY: it
+ * does that already, until merge.file is freed and NULL. merge.rc says how it
+ * went. */
+int lv_sink_merge(lv_sink *s, const char *file, dev_t dev, ino_t ino);
 
 /* Nothing more can come, and all that has come is written? */
 bool lv_sink_is_drained(const lv_sink *s);
@@ -160,7 +162,9 @@ typedef struct {
   int n;
   lv_buf bytes;
   bool joins; /* when the job that there is is done */
-  bool gap;   /* it was too slow: something is missing before what is there */
+  bool gap;   /* it was too slow: something is missing behind the first file, or
+                 behind the bytes, to which nothing is added before it was seen */
+  bool mid;   /* and what is missing ends in the midst of a line */
 } lv_follower;
 
 /* From now on, or from the end of the job that there is. */

@@ -80,14 +80,26 @@ static int turn(lv_sinkout *out) {
   return rc;
 }
 
+/* The same, after rotation if that is due; where it fails the next line is
+ * written all the same. How many bytes, or -errno. */
+static ssize_t share_or_turn(lv_sinkout *out, const char *bytes, size_t n) {
+  size_t part = share(out, bytes, n);
+  if (part > 0) return (ssize_t)part;
+  int rc = turn(out);
+  if (rc < 0) return rc;
+  part = share(out, bytes, n);
+  return (ssize_t)(part > 0 ? part : first_line(bytes, n));
+}
+
 int lv_sinkfile_put(lv_sinkout *out, lv_buf *bytes) {
+  unsigned files = out->files;
   while (lv_buf_size(bytes) > 0) {
     const char *at = lv_buf_bytes(bytes);
-    size_t n = share(out, at, lv_buf_size(bytes));
-    ssize_t rc = n > 0 ? lv_logfile_write(&out->file, at, n) : turn(out);
+    ssize_t rc = share_or_turn(out, at, lv_buf_size(bytes));
+    if (rc > 0) rc = lv_logfile_write(&out->file, at, (size_t)rc);
     if (rc < 0) return (int)rc;
-    if (n > 0) lv_buf_consume(bytes, (size_t)rc);
-    if (out->wants_reopen) return 0;
+    lv_buf_consume(bytes, (size_t)rc);
+    if (out->wants_reopen || (out->followed && out->files != files)) return 0;
   }
   return 0;
 }
@@ -102,5 +114,6 @@ ssize_t lv_sinkfile_splice(lv_sinkout *out, int pipe) {
   }
   ssize_t moved = lv_logfile_splice(&out->file, pipe, n);
   if (moved == -EINVAL) out->no_splice = true;
+  if (moved > 0) out->spliced += (uint64_t)moved;
   return moved;
 }

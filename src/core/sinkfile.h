@@ -8,8 +8,8 @@
 int lv_sinkfile_open(lv_sinkout *out);
 
 /* Write the bytes, over as many files as the rules say. A line stands in one.
- * Returns early where the sink wants to be opened anew. 0 or -errno; what was
- * not written is left. */
+ * Returns early where the sink wants to be opened anew, and with a new file if
+ * somebody follows. 0 or -errno; what was not written is left. */
 int lv_sinkfile_put(lv_sinkout *out, lv_buf *bytes);
 
 /* As lv_sinkout_splice: -EINVAL also near the end of a file, where lines must

@@ -35,9 +35,8 @@ static int prepare(job *j) {
   if (chores & LV_SINK_CHANGE) lv_sinkout_change(&s->out, &j->task->change);
   if (chores & LV_SINK_MERGE) do_merge(s);
   if (chores & LV_SINK_REOPEN) s->out.wants_reopen = true;
-  int rc = lv_sinkout_open(&s->out, j->task->again);
   j->files = s->out.files;
-  return rc;
+  return lv_sinkout_open(&s->out, j->task->again);
 }
 
 /* ---- reading ---- */
@@ -81,25 +80,28 @@ static ssize_t move_some(job *j) {
 
 /* ---- the job ---- */
 
+/* Those who follow must be told of each file. */
+static bool has_begun_file(const job *j) {
+  return j->task->followed && j->s->out.files != j->files;
+}
+
 static bool should_stop(const job *j) {
   const lv_sink *s = j->s;
   uint64_t turn = TURN;
-  if (j->task->tapping || s->out.keeps_fresh) turn = SHORT_TURN;
-  if (j->report->moved >= turn) return true;
-  if (j->task->followed && s->out.files != j->files) return true;
+  if (j->task->tapping || s->out.followed) turn = SHORT_TURN;
+  if (j->report->moved >= turn || has_begun_file(j)) return true;
   return atomic_load(&j->s->hurry) && (j->task->chores & LV_SINK_LAST) == 0;
 }
 
-/* The line that the process left unfinished stands alone. */
-static int finish_line(lv_sink *s) {
-  return is_mid_line(s) ? lv_buf_append(&s->held, "\n", 1) : 0;
-}
-
-/* Nothing comes any more: neither will the rest of a line. */
+/* Nothing comes any more: the line that the process left unfinished stands
+ * alone. The newline that ends it is not held, as it is none of its bytes. */
 static int finish(lv_sink *s) {
   if (s->out.kind == LV_SINK_CLOSED) return 0;
-  int rc = finish_line(s);
-  return rc < 0 ? rc : lv_sinkout_put(&s->out, &s->held, true);
+  bool mid = is_mid_line(s);
+  int rc = mid ? lv_buf_append(&s->held, "\n", 1) : 0;
+  if (rc == 0) rc = lv_sinkout_put(&s->out, &s->held, true);
+  if (rc < 0 && mid && lv_buf_size(&s->held) > 0) s->held.tail--;
+  return rc;
 }
 
 static int end_input(job *j) {
@@ -111,12 +113,14 @@ static int end_input(job *j) {
 static int move(job *j) {
   lv_sink *s = j->s;
   for (;;) {
-    int rc = lv_sinkout_put(&s->out, &s->held, j->task->over);
-    if (rc < 0 || j->task->in < 0) return rc;
-    if (should_stop(j)) {
+    int rc = 0;
+    if (!has_begun_file(j))
+      rc = lv_sinkout_put(&s->out, &s->held, j->task->over);
+    if (rc == 0 && should_stop(j)) {
       j->report->more = true;
       return 0;
     }
+    if (rc < 0 || j->task->in < 0) return rc;
     ssize_t n = move_some(j);
     if (n == -EAGAIN) return 0;
     if (n == 0) return end_input(j);
@@ -139,13 +143,14 @@ static void shrink(lv_buf *b) {
 static int work(job *j) {
   lv_sink *s = j->s;
   if (j->task->chores & LV_SINK_CLOSE) {
+    s->out.followed = false;
     int rc = finish(s);
     lv_sinkout_fini(&s->out);
     return rc;
   }
   int rc = prepare(j);
   if (rc == 0) rc = move(j);
-  if (rc == 0 && j->task->over) rc = finish(s);
+  if (rc == 0 && j->task->over && !j->report->more) rc = finish(s);
   return rc;
 }
 

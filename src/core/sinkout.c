@@ -13,7 +13,6 @@
 
 enum {
   LONG_LINE = 64 * 1024, /* is written to what we share before its end */
-  FRESH = 64 * 1024,     /* bytes that are remembered */
   PATIENCE = 100         /* ms that a slow reader of what we share has */
 };
 
@@ -109,12 +108,17 @@ int lv_sinkout_open(lv_sinkout *out, bool again) {
 
 /* ---- writing ---- */
 
+void lv_sinkout_keep_newest(lv_buf *b) {
+  const size_t most = LV_SINK_RECENT;
+  size_t size = lv_buf_size(b);
+  if (size > 2 * most) lv_buf_consume(b, size - most);
+}
+
 /* Remember the newest of them for those who look at it later. */
 static void note_fresh(lv_sinkout *out, const char *bytes, size_t n) {
   lv_buf *fresh = &out->fresh;
-  if (lv_buf_append(fresh, bytes, n) < 0 || out->keeps_fresh) return;
-  size_t size = lv_buf_size(fresh);
-  if (size > 2 * FRESH) lv_buf_consume(fresh, size - FRESH);
+  if (lv_buf_append(fresh, bytes, n) < 0 || out->followed) return;
+  lv_sinkout_keep_newest(fresh);
 }
 
 static void take(lv_sinkout *out, lv_buf *bytes, size_t n) {
@@ -196,12 +200,15 @@ static int put_now(lv_sinkout *out, lv_buf *bytes, bool over) {
 }
 
 int lv_sinkout_put(lv_sinkout *out, lv_buf *bytes, bool over) {
+  unsigned files = out->files;
   for (;;) {
     size_t n = lv_buf_size(bytes);
     if (n == 0) return 0;
     int rc = reopen_if_due(out);
+    if (rc == 0 && out->followed && out->files != files) return 0;
     if (rc == 0) rc = put_now(out, bytes, over);
     if (rc < 0 || lv_buf_size(bytes) == n) return rc;
+    if (out->followed && out->files != files) return 0;
   }
 }
 

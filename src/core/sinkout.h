@@ -44,13 +44,20 @@ typedef struct {
   bool wants_reopen; /* at the next line end */
   bool no_splice;    /* the file system has none */
   bool mid;          /* what is no file was left in the midst of a line */
-  bool keeps_fresh;  /* collect what was written in `fresh` */
+  bool followed;     /* all that was written is collected in `fresh`, and a put
+                        returns when it has begun a file */
   unsigned files;    /* how many were begun */
+  uint64_t spliced;  /* bytes that never were in our memory */
   uint64_t rotations;
   uint64_t grown;   /* rotation failed: not again before the file is this big */
   int rotate_error; /* with what: 0 or -errno */
   lv_buf fresh;     /* the newest of what was written, unless to a file */
 } lv_sinkout;
+
+enum { LV_SINK_RECENT = 64 * 1024 };
+
+/* Keep the newest bytes of those: that many, and at most twice as many. */
+void lv_sinkout_keep_newest(lv_buf *b);
 
 /* Takes the settings over. */
 void lv_sinkout_init(lv_sinkout *out, const lv_sink_settings *set);

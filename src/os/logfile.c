@@ -11,13 +11,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MODE = 0640, FOLDER_MODE = -1 };
+enum {
+  MODE = 0640,
+  FOLDER_MODE = -1,
+  PATIENCE = 100 /* ms that a reader of what is no file has */
+};
 
 static int make_folder(const char *path) {
   char *dir, *base;
@@ -91,9 +96,17 @@ bool lv_logfile_is(const lv_logfile *f, const char *path) {
   return st.st_dev == f->dev && st.st_ino == f->ino;
 }
 
-ssize_t lv_logfile_write(lv_logfile *f, const char *bytes, size_t n) {
+static ssize_t write_some(const lv_logfile *f, const char *bytes, size_t n) {
   const struct iovec piece = {(char *)bytes, n};
   ssize_t put = lv_fd_writev(f->fd, &piece, 1);
+  if (put != -EAGAIN) return put;
+  struct pollfd p = {.fd = f->fd, .events = POLLOUT};
+  poll(&p, 1, PATIENCE);
+  return lv_fd_writev(f->fd, &piece, 1);
+}
+
+ssize_t lv_logfile_write(lv_logfile *f, const char *bytes, size_t n) {
+  ssize_t put = write_some(f, bytes, n);
   if (put <= 0) return put;
   f->size += (uint64_t)put;
   f->at_start = bytes[put - 1] == '\n';

@@ -30,7 +30,8 @@ bool lv_logfile_look(lv_logfile *f);
 /* Is it what the path names? */
 bool lv_logfile_is(const lv_logfile *f, const char *path);
 
-/* Bytes, maybe less than n, or -errno. */
+/* Bytes, maybe less than n, or -errno: -EAGAIN if it is a pipe whose reader had
+ * a tenth of a second for them. */
 ssize_t lv_logfile_write(lv_logfile *f, const char *bytes, size_t n);
 /* The same from a pipe; 0: that is at its end, -EAGAIN: it is empty, -EINVAL:
  * this cannot be done. */

@@ -18,8 +18,9 @@ static const struct timeval PATIENCE = {.tv_usec = 100000};
 
 static int connect_to(const char *path) {
   struct sockaddr_un to = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof to.sun_path) return -ENAMETOOLONG;
-  strcpy(to.sun_path, path);
+  size_t n = strlen(path);
+  if (n >= sizeof to.sun_path) return -ENAMETOOLONG;
+  memcpy(to.sun_path, path, n + 1);
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd == -1) return -errno;
   const int size = BUFFER;

@@ -128,6 +128,7 @@ static size_t lines_of(const job *j) {
 static int read_files(job *j, const char *name, unsigned *number) {
   for (unsigned i = 0; i < MOST_FILES && !j->done; i++) {
     int rc = read_number(j, name, i);
+    if (rc == -ENOTDIR) rc = -ENOENT;
     if (rc == -ENOENT && i == 0) continue; /* as just after a rotation */
     if (rc == -ENOENT && !j->seeks && is_compressed(name, i)) *number = i;
     if (rc == -ENOENT) return 0;

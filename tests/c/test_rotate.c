@@ -166,7 +166,7 @@ static void the_last_lines_of_big_files(void) {
   for (int i = 0; i < 20000; i++)
     fprintf(f, "%099d\n", i);
   fclose(f);
-  unsigned number;
+  unsigned number = 0;
   size_t left;
   const lv_tail_order order = {
       .name = "log", .lines = 5000, .most = 1 << 20, .fd = -1};
@@ -181,7 +181,7 @@ static void the_last_lines_of_big_files(void) {
 }
 
 static void a_compressed_file_is_left_to_others(void) {
-  unsigned number;
+  unsigned number = 0;
   size_t left;
   put("log", "3\n4\n");
   put("log.1.gz", "?");

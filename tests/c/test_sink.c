@@ -13,7 +13,7 @@
 
 #include "tap.h"
 
-enum { THREADS = 4, KIB = 1024, MIB = 1024 * 1024 };
+enum { THREADS = 4, KIB = 1024, MIB = 1024 * 1024, MUCH = 8 * MIB };
 
 static lv_rt rt;
 static lv_sinks *hub;
@@ -128,6 +128,30 @@ static void bytes_go_to_the_file(void) {
   is_int((long long)s->bytes, 13, "counted as they came");
   close_sink(s);
   unlink("log");
+}
+
+static size_t fill(int fd);
+
+static void what_need_not_be_looked_at_is_spliced(void) {
+  lv_sink *s = open_sink("log", false);
+  s->out.set.max_size = MIB;
+  s->out.set.rules = (lv_rotate_rules){.keep = 1};
+  int fd = input(s);
+  size_t n = 0;
+  while (n < MUCH) {
+    n += fill(fd);
+    turn();
+  }
+  drain(s, fd);
+  is_int((long long)s->bytes, (long long)n, "all has come");
+  ok(s->rotations >= 7, "and was rotated: %d times", (int)s->rotations);
+  uint64_t looked_at = s->bytes - s->out.spliced;
+  ok(looked_at <= (s->rotations + 1) * 256 * KIB,
+     "only around the ends of files is it read: %d KiB",
+     (int)(looked_at / KIB));
+  close_sink(s);
+  unlink("log");
+  unlink("log.1");
 }
 
 static void an_idle_sink_holds_nothing(void) {
@@ -263,7 +287,7 @@ static void a_disk_that_is_well_makes_nobody_drop(void) {
   lv_sink *s = open_sink("log", true);
   int fd = input(s);
   size_t n = 0;
-  while (n < 8 * MIB) {
+  while (n < MUCH) {
     n += fill(fd);
     turn();
   }
@@ -342,6 +366,7 @@ int main(void) {
   close_sink(first);
   unlink("log");
   run(bytes_go_to_the_file);
+  run(what_need_not_be_looked_at_is_spliced);
   run(an_idle_sink_holds_nothing);
   run(it_can_be_let_go_of_at_any_time);
   run(a_busy_one_lets_others_have_threads);

@@ -43,10 +43,10 @@ function M.new(log, more)
   return self
 end
 
---- Close it and remove its files.
+--- Close it and remove all files.
 function Test:close()
   self.log:close()
-  fs.remove(M.dir, { recursive = true })
+  if fs.exists(M.dir) then fs.remove(M.dir, { recursive = true }) end
 end
 
 Test.__close = Test.close
@@ -121,8 +121,8 @@ function M.are_complete(files, n, pattern)
       expected = expected + 1
     end
   end
-  if expected ~= n + 1 then return false, ("ends at %d"):format(expected - 1) end
-  return true
+  if expected == n + 1 then return true end
+  return false, ("ends at %d"):format(expected - 1)
 end
 
 return M

@@ -31,10 +31,14 @@ end
 -- @tparam[opt] function write called with each line, must not wait; false: it
 -- is lost; default: stderr
 function M.new(settings, write)
-  return setmetatable({
-    _json = settings.format == "json", _least = levels[settings.level],
-    _write = write or to_stderr, _lost = 0,
-  }, Journal)
+  local self = setmetatable({ _write = write or to_stderr, _lost = 0 }, Journal)
+  self:change(settings)
+  return self
+end
+
+--- Take other settings.
+function Journal:change(settings)
+  self._json, self._least = settings.format == "json", levels[settings.level]
 end
 
 local function stamp(at)
@@ -45,15 +49,22 @@ end
 
 M.stamp = stamp
 
+local function escaped(c)
+  if c == "\n" then return "\\n" end
+  if c == '"' or c == "\\" then return "\\" .. c end
+  return ("\\x%02x"):format(c:byte())
+end
+
 -- A value that has blanks, quotes or what is not printed is quoted.
 local function shown(value)
   local text = tostring(value)
   if text ~= "" and not text:find "[%s%c\"=\\]" then return text end
-  return '"' .. text:gsub("[%c\"\\]", function(c)
-    if c == "\n" then return "\\n" end
-    if c == '"' or c == "\\" then return "\\" .. c end
-    return ("\\x%02x"):format(c:byte())
-  end) .. '"'
+  return '"' .. text:gsub("[%c\"\\]", escaped) .. '"'
+end
+
+-- Nothing in it ends the line, or moves a terminal's cursor.
+local function plain(text)
+  return (tostring(text):gsub("%c", escaped))
 end
 
 local function sorted(fields)
@@ -66,8 +77,8 @@ local function sorted(fields)
 end
 
 local function text_line(level, message, fields)
-  local parts = { stamp(time.wall()), level, fields.service or "-",
-                  (message:gsub("\n", "\\n")) }
+  local parts = { stamp(time.wall()), level, plain(fields.service or "-"),
+                  plain(message) }
   for _, name in ipairs(sorted(fields)) do
     parts[#parts + 1] = name .. "=" .. shown(fields[name])
   end
@@ -76,9 +87,10 @@ end
 
 local function json_line(level, message, fields)
   local json = require "luvisor.json"
-  local record = { time = stamp(time.wall()), level = level,
-                   message = message }
+  local record = {}
   for name, value in pairs(fields) do record[name] = value end
+  record.time, record.level = stamp(time.wall()), level
+  record.message = message
   return json.encode(record) .. "\n"
 end
 

@@ -4,6 +4,7 @@
 -- somebody asks: `match` and `follow`.
 -- @module luvisor.supervisor.logs
 
+local core = require "luvisor.core.task"
 local follow = require "luvisor.supervisor.logs.follow"
 local outlet = require "luvisor.supervisor.logs.outlet"
 local settings = require "luvisor.supervisor.logs.settings"
@@ -61,10 +62,8 @@ end
 
 -- What a terminal shows comes through a pipe like all else.
 local function record(self, tty)
-  local one = self._outlets[1]
-  local writer = stream.open(one:input(), "w")
-  one:handed()
-  task.detached(function()
+  local writer = stream.open(self._outlets[1]:input(), "w")
+  core.lasting(function()
     local _ <close> = writer
     tty:copy_to(writer)
   end)
@@ -73,8 +72,8 @@ end
 --- The process has its ends of the pipes.
 -- @tparam Process p
 function Log:started(p)
-  each(self, "handed")
   if p and p.tty then record(self, p.tty) end
+  each(self, "handed")
 end
 
 --- Wait until all is written that a process wrote which has ended; but at most
@@ -104,7 +103,9 @@ end
 
 local function tail_of(one, n)
   if one.settings.target == "file" then
-    return tail.lines(one.settings.path, n)
+    if one.is_open then return tail.lines(one.settings.path, n) end
+    local found, lines = pcall(tail.lines, one.settings.path, n)
+    return found and lines or {}
   end
   if not one.sink then return {} end
   return tail.last(tail.split(one.sink:recent()), math.min(n, follow.KEPT))
@@ -113,7 +114,7 @@ end
 --- The last lines, over rotated files. Of what goes to no file there are 200,
 -- of 64 KiB. Where stdout and stderr have files of their own: those of stdout,
 -- then those of stderr, half of each; in the order of time if that is before
--- them. Waits.
+-- them. None where the log could not be opened. Waits.
 -- @tparam integer n
 -- @treturn {string,...}
 function Log:tail(n)
@@ -124,6 +125,7 @@ function Log:tail(n)
   if not stamped and #lists[1] + #lists[2] > n then
     local half = math.max(n // 2, n - #lists[2])
     lists[1] = tail.last(lists[1], half)
+    lists[2] = tail.last(lists[2], n - #lists[1])
   end
   return merged(lists, n, stamped)
 end

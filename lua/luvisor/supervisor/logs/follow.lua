@@ -53,6 +53,11 @@ local function add(self, line)
   self._lines[#self._lines + 1] = line
 end
 
+local function flush(self, source)
+  if source.rest ~= "" then add(self, source.rest) end
+  source.rest = ""
+end
+
 local function put(self, source, bytes)
   local from = 1
   while true do
@@ -62,16 +67,17 @@ local function put(self, source, bytes)
     source.rest, from = "", at + 1
   end
   source.rest = source.rest .. bytes:sub(from)
-  if #source.rest < LONGEST then return end
-  add(self, source.rest)
-  source.rest = ""
+  if #source.rest >= LONGEST then flush(self, source) end
 end
 
 -- Is there anything new?
 local function read(self, source)
   local bytes, gap = source.reader:read()
   if not bytes then return false end
-  if gap then add(self, GAP) end
+  if gap then
+    flush(self, source)
+    add(self, GAP)
+  end
   put(self, source, bytes)
   return true
 end
@@ -91,15 +97,12 @@ local function wait(self)
     end
   end
   if #waits == 1 then return waits[1]() end
-  task.race(table.unpack(waits))
+  if #waits > 1 then task.race(table.unpack(waits)) end
 end
 
 -- What is there when nothing more will come.
 local function finish(self)
-  for _, source in ipairs(self._sources) do
-    if source.rest ~= "" then add(self, source.rest) end
-    source.rest = ""
-  end
+  for _, source in ipairs(self._sources) do flush(self, source) end
   self._finished = true
 end
 

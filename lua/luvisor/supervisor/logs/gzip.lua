@@ -4,6 +4,7 @@
 -- two of its own rotations.
 -- @local
 
+local core = require "luvisor.core.task"
 local fs = require "luvisor.fs"
 local process = require "luvisor.process"
 local sync = require "luvisor.sync"
@@ -36,21 +37,15 @@ local function find_plain(path, keep)
   return found
 end
 
-local function same(a, b)
-  return a.dev == b.dev and a.ino == b.ino
+local function look(path)
+  local found, st = pcall(fs.stat, path)
+  return found and st or nil
 end
 
--- Starts gzip on that file; nil if it got another number meanwhile.
-local function spawn(plain, to)
-  local before = fs.stat(plain)
-  local p = process.spawn {
-    "gzip", "-c", stdin = { file = plain },
-    stdout = { file = to, mode = "w" }, stderr = "pipe", nice = NICE,
-    name = "gzip", stop = { grace = 1 },
-  }
-  if same(before, fs.stat(plain)) then return p, before end
-  p:close()
-  return nil
+-- It may be rotated at any time, and then have another number.
+local function is_still(plain, st)
+  local now = look(plain)
+  return now ~= nil and now.dev == st.dev and now.ino == st.ino
 end
 
 local function finish(outlet, p, st, to)
@@ -63,18 +58,29 @@ local function finish(outlet, p, st, to)
   outlet.sink:merge(to, st.dev, st.ino)
 end
 
+local function compress(outlet, plain, st, to)
+  local p <close> = process.spawn {
+    "gzip", "-c", stdin = { file = plain },
+    stdout = { file = to, mode = "w" }, stderr = "pipe", nice = NICE,
+    name = "gzip", stop = { grace = 1 },
+  }
+  if is_still(plain, st) then finish(outlet, p, st, to) end
+end
+
 -- Is there more to do?
 local function compress_one(outlet)
   local path = outlet.settings.path
   local number = find_plain(path, outlet.settings.keep)
   if not number then return false end
-  local to = path .. ".gz.tmp"
+  local plain, to = ("%s.%d"):format(path, number), path .. ".gz.tmp"
   local _ <close> = slot:acquire()
   local _ <close> = setmetatable({}, { __close = function()
     task.shield(pcall, fs.remove, to)
   end })
-  local p <close>, st = spawn(("%s.%d"):format(path, number), to)
-  if p then finish(outlet, p, st, to) end
+  local st = look(plain)
+  if not st then return true end
+  local done, err = pcall(compress, outlet, plain, st, to)
+  if not done and is_still(plain, st) then error(err, 0) end
   return true
 end
 
@@ -94,7 +100,7 @@ end
 function M.start(outlet)
   outlet.gzip_again = true
   if outlet.gzipping then return end
-  outlet.gzipping = task.detached(function()
+  outlet.gzipping = core.lasting(function()
     while outlet.gzip_again and outlet.sink do
       outlet.gzip_again = false
       work(outlet)

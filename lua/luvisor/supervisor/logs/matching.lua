@@ -3,7 +3,9 @@
 
 local M = {}
 
-local LONGEST <const> = 64 * 1024 -- what is looked at of a line
+-- What is looked at of a line: a pattern with two "*" may take the square of
+-- that, and what a service writes shall not hold up the others.
+local LONGEST <const> = 4096
 
 local Matcher = {}
 Matcher.__index = Matcher

@@ -2,7 +2,7 @@
 -- @local
 
 local core = require "luvisor.core.sink"
-local task = require "luvisor.task"
+local core_task = require "luvisor.core.task"
 
 local M = {}
 
@@ -26,7 +26,7 @@ end
 function M.add(outlet)
   last, count = last + 1, count + 1
   outlets[last] = outlet
-  if not M.is_heard() then listener = task.detached(listen) end
+  if not M.is_heard() then listener = core_task.lasting(listen) end
   return last
 end
 

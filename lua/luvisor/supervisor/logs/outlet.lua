@@ -101,10 +101,15 @@ function heard.tapped(self)
   if self.matcher then self.matcher:put(bytes) end
 end
 
---- Called by the task that hears of all.
+--- Called by the task that hears of all. What is heard while it is being opened
+-- waits, for if it cannot be, that is an error and not news.
 -- @tparam integer bits of core.news
 function Outlet:hear(bits)
   if not self.sink then return end
+  if not self.is_open then
+    self.unheard = (self.unheard or 0) | bits
+    return
+  end
   for name, bit in pairs(core.news) do
     if bits & bit ~= 0 and heard[name] then heard[name](self) end
   end
@@ -143,6 +148,8 @@ function Outlet:open()
     raise_unopened(self, err)
   end
   self.is_open = true
+  if self.unheard then self:hear(self.unheard) end
+  self.unheard = nil
   if self.settings.gzip then gzip.start(self) end
 end
 
@@ -172,6 +179,8 @@ function Outlet:drained()
   if not self.sink then return end
   if not news.is_heard() then self:match(nil) end
   self.sink:drained()
+  if not self.sink or not self.matcher then return end
+  heard.tapped(self) -- of the last job we may not have heard yet
   if self.matcher then self.matcher:flush() end
 end
 
@@ -199,6 +208,7 @@ function Outlet:close()
   local sink, id = self.sink, self.id
   if not sink then return end
   self.sink, self.id, self.is_open, self.matcher = nil, nil, nil, nil
+  self.unheard = nil
   gzip.stop(self)
   news.remove(id)
   local lost = sink:close()

@@ -10,12 +10,17 @@ local M = {}
 
 local MOST <const> = 4 << 20 -- bytes in all
 
--- The lines of a text; its last one may have no newline.
+--- The lines of a text; its last one may have no newline. Patterns would take
+-- the square of the time where lines are long.
+-- @tparam string text
+-- @treturn {string,...}
 function M.split(text)
-  local lines = {}
-  for line in text:gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
-  local rest = text:match "[^\n]+$"
-  if rest then lines[#lines + 1] = rest end
+  local lines, from = {}, 1
+  while from <= #text do
+    local at = text:find("\n", from, true) or #text + 1
+    lines[#lines + 1] = text:sub(from, at - 1)
+    from = at + 1
+  end
   return lines
 end
 
@@ -30,12 +35,16 @@ local function unzipped(path)
   local p <close> = process.spawn {
     "gzip", "-dc", path, stdout = "pipe", stderr = "null", name = "gzip",
   }
-  local text = ""
+  local chunks, size, first, last = {}, 0, 1, 0
   for chunk in p.stdout:chunks() do
-    text = text .. chunk
-    if #text > 2 * MOST then text = text:sub(-MOST) end
+    last, size = last + 1, size + #chunk
+    chunks[last] = chunk
+    while size - #chunks[first] >= MOST do
+      size = size - #chunks[first]
+      chunks[first], first = nil, first + 1
+    end
   end
-  return text:sub(-MOST)
+  return table.concat(chunks, "", first, last):sub(-MOST)
 end
 
 -- What is in the file of this number; nil: there is none.
