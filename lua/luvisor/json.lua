@@ -189,6 +189,10 @@ local function number_of(n)
   if n % 1 == 0 and n >= -2 ^ 53 and n <= 2 ^ 53 then
     return math.tointeger(n)
   end
+  if n - n ~= 0 then
+    errors.raise { kind = "SyntaxError",
+      message = "JSON: a number is too large for a float" }
+  end
   return n
 end
 
@@ -235,8 +239,8 @@ local spec = { nulls = "boolean", max_size = "size", max_depth = "count" }
 -- @tparam[opt] table opts nulls: whether null is json.null (default), or false:
 -- nothing at all; max_size: bytes, 16 MiB; max_depth: of nesting, 100
 -- @return the value. Whole numbers up to 2^53 are integers, the rest are floats
--- @raise SyntaxError with position (from 1), line, column; LimitOverrun: too
--- long; UsageError
+-- @raise SyntaxError with position (from 1), line, column (without them for a
+-- number that no float can hold, as 1e999); LimitOverrun: too long; UsageError
 -- @usage
 -- local json = require "luvisor.json"
 -- local ok, err = pcall(json.decode, '{"a": }')

@@ -56,6 +56,8 @@ local function mismatch(value, want)
     local ok, expected = want(value)
     return not ok and (expected or "something else") or nil
   end
+  local only = types[want]
+  if only and only[1](value) then return nil end
   local names = {}
   for name in want:gmatch("[^|]+") do
     local entry = types[name] or error("no such option type: " .. name)
@@ -104,9 +106,8 @@ function M.check(opts, spec)
   local first, complaint
   for key, value in pairs(opts) do
     local wrong = check_one(key, value, spec)
-    local name = tostring(key)
-    if wrong and (not first or name < first) then
-      first, complaint = name, wrong
+    if wrong and (not first or tostring(key) < first) then
+      first, complaint = tostring(key), wrong
     end
   end
   return complaint
@@ -139,8 +140,9 @@ end
 -- A third of the letters may be wrong; a beginning of three letters is enough.
 local function closeness(word, candidate)
   if #word >= 3 and candidate:sub(1, #word) == word then return 1 end
-  local distance = M.distance(word, candidate)
   local limit = math.max(1, math.max(#word, #candidate) // 3)
+  if math.abs(#word - #candidate) > limit then return nil end -- saves the time
+  local distance = M.distance(word, candidate)
   return distance <= limit and distance or nil
 end
 

@@ -4,21 +4,29 @@
 #include "bind/error.h"
 #include "bind/modules.h"
 #include "os/cred.h"
-#include "os/fd.h"
 #include "os/lockfile.h"
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <string.h>
 
 static const char LOCK[] = "luvisor.LockFile";
 
+typedef struct {
+  int fd; /* -1 once closed */
+  char path[];
+} lock;
+
 /*** control.lock(path) -> lock | nil, pid | nil
- * Take a lock file, until lock:close(). nil: another process has it.
+ * Take a lock file, until lock:close(), which removes it. nil: another process
+ * has it.
  * @raise OSError */
 static int l_lock(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
-  int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
-  *fd = -1;
+  size_t n;
+  const char *path = luaL_checklstring(L, 1, &n);
+  lock *l = lua_newuserdatauv(L, sizeof *l + n + 1, 0);
+  l->fd = -1;
+  memcpy(l->path, path, n + 1);
   luaL_setmetatable(L, LOCK);
   pid_t holder;
   int rc = lv_lockfile_take(path, &holder);
@@ -29,12 +37,13 @@ static int l_lock(lua_State *L) {
     return 2;
   }
   if (rc < 0) return lv_raise_os(L, rc, "lock", path);
-  *fd = rc;
+  l->fd = rc;
   return 1;
 }
 
 static int l_unlock(lua_State *L) {
-  lv_fd_close(luaL_checkudata(L, 1, LOCK));
+  lock *l = luaL_checkudata(L, 1, LOCK);
+  lv_lockfile_drop(l->path, &l->fd);
   return 0;
 }
 

@@ -233,8 +233,9 @@ static int add_headers(lua_State *L, lv_http_req *r) {
   return 0;
 }
 
-/*** request:answer(status, {name, value, …}, body | nil)
- * Never waits. Without a body it is written bit by bit: see write.
+/*** request:answer(status, {name, value, …}, body | nil[, patient])
+ * Never waits. Without a body it is written bit by bit: see write. patient: the
+ * client may take as long as it likes to read it.
  * @raise BrokenPipe: the client has left; UsageError */
 static int l_answer(lua_State *L) {
   box *b = check(L);
@@ -248,6 +249,7 @@ static int l_answer(lua_State *L) {
     return lv_usage(L, "answer: it has been answered already");
   int rc = lv_http_begin(b->r, (unsigned)status, body ? n : LV_HTTP_UNKNOWN);
   if (rc < 0) return lv_raise_os(L, rc, "answer", NULL);
+  b->r->patient = lua_toboolean(L, 5);
   add_headers(L, b->r);
   if (body) rc = lv_http_write(b->r, body, n);
   if (rc < 0) return lv_raise_os(L, rc, "answer", NULL);

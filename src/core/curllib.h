@@ -24,6 +24,7 @@
   X(slist_free_all)
 
 typedef struct {
+/* A name, which takes no parentheses. NOLINTNEXTLINE(*-macro-parentheses) */
 #define LV_CURL_POINTER(name) __typeof__(curl_##name) *name;
   LV_CURL_FUNCTIONS(LV_CURL_POINTER)
 #undef LV_CURL_POINTER

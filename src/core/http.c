@@ -13,6 +13,8 @@
 #include "os/sock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -132,6 +134,16 @@ static void on_connection(void *http, struct MHD_Connection *mhd, void **ctx,
   }
 }
 
+/* A follower to whom there is nothing to say would not be missed for ever, had
+ * its machine gone. The kernel asks after it; we sleep. */
+static void keep_alive(int fd) {
+  const int on = 1, idle = 60, pause = 20, most = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof pause);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &most, sizeof most);
+}
+
 /* The descriptor is the library's whatever comes of it. */
 static void add(lv_http *h, int fd, const lv_addr *peer) {
   lv_http_conn *c = calloc(1, sizeof *c);
@@ -143,6 +155,7 @@ static void add(lv_http *h, int fd, const lv_addr *peer) {
   c->fd = fd;
   c->internet = peer->sa.sa_family != AF_UNIX;
   c->patience.fn = on_impatient;
+  if (c->internet) keep_alive(fd);
   lv_list_push(&h->conns, &c->link);
   h->nconns++;
   h->adding = c;
@@ -191,7 +204,8 @@ static struct MHD_Daemon *start(lv_http *h) {
       MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
       NULL, NULL, lv_http_on_access, h, MHD_OPTION_CONNECTION_LIMIT,
       h->opts.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      h->opts.max_head, MHD_OPTION_URI_LOG_CALLBACK, lv_http_on_target, h,
+      h->opts.max_head, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+      MHD_OPTION_URI_LOG_CALLBACK, lv_http_on_target, h,
       MHD_OPTION_NOTIFY_COMPLETED, lv_http_on_completed, h,
       MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
 }

@@ -60,7 +60,8 @@ struct lv_http_req {
   struct MHD_Response *response; /* not given to the library yet */
   unsigned status;
   lv_buf out;
-  bool ended; /* nothing will be added to out */
+  bool ended;   /* nothing will be added to out */
+  bool patient; /* the peer may take as long as it likes: no stall */
 };
 
 /* 0 or -errno: -ELIBACC if there is no libmicrohttpd (LV_MHD_FILE). */

@@ -24,6 +24,7 @@
 
 /* lv_mhd.run is MHD_run, and so on. */
 typedef struct {
+/* A name, which takes no parentheses. NOLINTNEXTLINE(*-macro-parentheses) */
 #define LV_MHD_POINTER(name) __typeof__(MHD_##name) *name;
   LV_MHD_FUNCTIONS(LV_MHD_POINTER)
 #undef LV_MHD_POINTER

@@ -103,17 +103,22 @@ static enum MHD_Result take_body(lv_http_req *r, const char *bytes, size_t n) {
   return patient ? MHD_YES : MHD_NO;
 }
 
+static void limit_stall(lv_http_req *r) {
+  lv_http_conn_limit(r->conn, r->patient ? 0 : r->http->opts.stall);
+}
+
 static enum MHD_Result queue(lv_http_req *r) {
   const lv_mhd *mhd = r->http->mhd;
   enum MHD_Result ok =
       mhd->queue_response(r->conn->mhd, r->status, r->response);
   mhd->destroy_response(r->response);
   r->response = NULL;
-  lv_http_conn_limit(r->conn, r->http->opts.stall);
+  limit_stall(r);
   return ok;
 }
 
-/* MHD_NO closes the connection. */
+/* MHD_NO closes the connection. The parameters are the library's choice.
+ * NOLINTNEXTLINE(readability-function-size) */
 enum MHD_Result lv_http_on_access(void *http, struct MHD_Connection *mhd,
                                   const char *url, const char *method,
                                   const char *version, const char *upload,
@@ -193,7 +198,7 @@ static ssize_t on_read(void *arg, uint64_t at, char *to, size_t max) {
   if (n > max) n = max;
   memcpy(to, lv_buf_bytes(&r->out), n);
   lv_buf_consume(&r->out, n);
-  lv_http_conn_limit(r->conn, r->http->opts.stall);
+  limit_stall(r);
   if (lv_buf_size(&r->out) <= LV_HTTP_LOW) tell(r, LV_HTTP_ROOM);
   return (ssize_t)n;
 }

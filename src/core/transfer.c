@@ -111,12 +111,16 @@ static sock *find(lv_transfer *t, int fd) {
   return NULL;
 }
 
+static void free_sock(sock *s) {
+  lv_watch_close(s->watch);
+  free(s);
+}
+
 static void forget(lv_transfer *t, int fd) {
   sock *s = find(t, fd);
   if (s == NULL) return;
-  lv_watch_close(s->watch);
   lv_list_del(&s->link);
-  free(s);
+  free_sock(s);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
@@ -378,8 +382,11 @@ void lv_transfer_close(lv_transfer *t) {
   if (t->multi) t->curl->multi_cleanup(t->multi);
   t->curl->slist_free_all(t->headers);
   t->curl->slist_free_all(t->resolved);
-  while (!lv_list_is_empty(&t->socks))
-    forget(t, LV_OF(t->socks.next, sock, link)->fd);
+  for (lv_list *at = t->socks.next; at != &t->socks;) {
+    sock *s = LV_OF(at, sock, link);
+    at = at->next;
+    free_sock(s);
+  }
   lv_buf_fini(&t->head);
   lv_buf_fini(&t->body);
   free(t);

@@ -13,13 +13,12 @@
 local core = require "luvisor.core.control"
 local core_os = require "luvisor.core.os"
 local errors = require "luvisor.error"
+local schema = require "luvisor.supervisor.schema"
 
 local M = {}
 
 --- What can be allowed; `all` is all of it.
-M.verbs = { "status", "events", "logs", "metrics", "plan", "start", "stop",
-            "restart", "reload", "signal", "scale", "run", "apply",
-            "shutdown" }
+M.verbs = schema.verbs
 
 local Access = {}
 Access.__index = Access
@@ -82,7 +81,7 @@ end
 function M.new(allow)
   local rules = {}
   for verb, value in pairs(allow or {}) do
-    if verb ~= "all" then check_verb(verb) end
+    check_verb(verb)
     rules[verb] = rule_of(verb, value)
   end
   return setmetatable({ _rules = rules, _own = core_os.geteuid() }, Access)

@@ -8,6 +8,8 @@ local urls = require "luvisor.http.urls"
 
 local M = {}
 
+local LINE <const> = 256 << 20
+
 local Client = {}
 Client.__index = Client
 Client.__name = "luvisor.control.client"
@@ -227,10 +229,11 @@ local function stream(self, path, opts, next_one)
   return setmetatable({ body = answer.body, next = next_one }, Stream)
 end
 
+-- Services write lines of any length.
 local function next_line(body)
-  local line = body:readline()
+  local line = body:readline(LINE)
   if not line then return nil end
-  local one = json.decode(line, { nulls = false })
+  local one = json.decode(line, { nulls = false, max_size = LINE })
   return one.line, one.service
 end
 

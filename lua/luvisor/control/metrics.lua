@@ -20,7 +20,8 @@ local function labels_of(inst)
 end
 
 local function add_family(out, name, kind, help)
-  out[#out + 1] = ("# HELP %s %s\n# TYPE %s %s\n"):format(name, help, name, kind)
+  out[#out + 1] = ("# HELP %s %s\n# TYPE %s %s\n"):format(name, help, name,
+    kind)
 end
 
 local function add(out, name, labels, value)

@@ -21,7 +21,9 @@ local function table_of(t, depth)
     for i, value in ipairs(t) do copy[i] = plain(value, depth + 1) end
     return json.list(copy)
   end
-  for key, value in pairs(t) do copy[tostring(key)] = plain(value, depth + 1) end
+  for key, value in pairs(t) do
+    copy[tostring(key)] = plain(value, depth + 1)
+  end
   return copy
 end
 
@@ -30,13 +32,15 @@ local function number_of(n)
   return is_number and n or tostring(n)
 end
 
+local as_it_is = { string = true, boolean = true, ["nil"] = true }
+
 function plain(value, depth)
   local kind = type(value)
   if kind == "table" then
     return depth < DEPTH and table_of(value, depth) or "…"
   end
   if kind == "number" then return number_of(value) end
-  if kind == "string" or kind == "boolean" or kind == "nil" then return value end
+  if as_it_is[kind] then return value end
   return tostring(value)
 end
 

@@ -39,7 +39,7 @@ function M.answer(err)
   local kind = is_ours and err.kind or "Error"
   local told = { kind = kind, message = one_line_each(err) }
   for _, field in ipairs(further) do
-    if is_ours and err[field] ~= nil then told[field] = plain.value(err[field]) end
+    if is_ours then told[field] = plain.value(err[field]) end
   end
   local headers = { ["Content-Type"] = "application/json" }
   for name, value in pairs(is_ours and err.headers or {}) do

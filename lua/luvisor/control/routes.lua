@@ -26,12 +26,12 @@ local function flag(text)
 end
 
 local function count(text)
-  local n = math.tointeger(tonumber(text))
-  return n and n >= 0 and n or nil, "a number, 0 or more"
+  return text:find "^%d+$" and math.tointeger(tonumber(text)) or nil,
+    "a number, 0 or more"
 end
 
 local function number(text)
-  return tonumber(text), "a number"
+  return text:find "^%-?%d+%.?%d*$" and tonumber(text) or nil, "a number"
 end
 
 local function word(text)
@@ -92,11 +92,35 @@ local function match(row, segments)
   return name
 end
 
-local function near_path(path)
-  local paths = {}
-  for _, row in ipairs(M.table) do paths[#paths + 1] = row[2] end
-  local near = errors.nearest(path, paths)
-  return near and ("; did you mean %s?"):format(near) or ""
+-- The only segment that is not the row's; nil: there are more, or none.
+local function misspelt(row, segments)
+  local at
+  if #row.segments ~= #segments then return nil end
+  for i, segment in ipairs(row.segments) do
+    if segment ~= "{name}" and segment ~= segments[i] then
+      if at then return nil end
+      at = i
+    end
+  end
+  return at
+end
+
+local function near_path(segments)
+  for at = 1, #segments do
+    local words = {}
+    for _, row in ipairs(M.table) do
+      if misspelt(row, segments) == at then
+        words[#words + 1] = row.segments[at]
+      end
+    end
+    local near = errors.nearest(segments[at], words)
+    if near then
+      local path = table.move(segments, 1, #segments, 1, {})
+      path[at] = near
+      return ("; did you mean /%s?"):format(table.concat(path, "/"))
+    end
+  end
+  return ""
 end
 
 --- The row for a request.
@@ -106,18 +130,19 @@ end
 -- @raise NotFound; BadMethod, with the header Allow
 function M.find(request)
   local method = request.method == "HEAD" and "GET" or request.method
-  local allowed = {}
+  local allowed
   for _, row in ipairs(M.table) do
     local name = match(row, request.segments)
     if name and row[1] == method then return row, name end
-    if name then allowed[#allowed + 1] = row[1] end
+    allowed = allowed or name and row[1]
   end
-  if #allowed == 0 then
+  if not allowed then
     problems.raise("NotFound", "there is no %s%s", request.path,
-      near_path(request.path))
+      near_path(request.segments))
   end
-  errors.raise { kind = "BadMethod", headers = { Allow = allowed[1] },
-    message = ("%s wants %s, not %s"):format(request.path, allowed[1],
+  local header = allowed == "GET" and "GET, HEAD" or allowed
+  errors.raise { kind = "BadMethod", headers = { Allow = header },
+    message = ("%s wants %s, not %s"):format(request.path, allowed,
       request.method) }
 end
 
@@ -156,9 +181,7 @@ end
 function M.body(row, body)
   if body == "" then return {} end
   local value = json.decode(body, { nulls = false })
-  if type(value) ~= "table" or #value > 0 then
-    errors.usage "body: expected an object"
-  end
+  if not body:find "^%s*{" then errors.usage "body: expected an object" end
   return errors.check_options("body", value, row.body or {})
 end
 

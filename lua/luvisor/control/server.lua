@@ -3,6 +3,7 @@
 -- @module luvisor.control.server
 
 local errors = require "luvisor.error"
+local fs = require "luvisor.fs"
 local gate = require "luvisor.control.gate"
 local json = require "luvisor.json"
 local net = require "luvisor.net"
@@ -19,11 +20,12 @@ local function encoded(value, status)
            body = json.encode(value) .. "\n" }
 end
 
-local function answer(sup, request)
+local function answer(self, request)
+  local by = self._gate:identify(request)
   local row, name = routes.find(request)
+  self._gate:check(request, row[3])
   local call = {
-    sup = sup, name = name, request = request,
-    by = gate.check(sup.config.control, request, row[3]),
+    sup = self._sup, name = name, request = request, by = by,
     query = routes.query(row, request.query),
     body = routes.body(row, request.body),
   }
@@ -32,22 +34,27 @@ local function answer(sup, request)
   return encoded(value, status)
 end
 
+local function complain(self, text, request, err)
+  self._sup.log:error(text, {
+    request = request.method .. " " .. request.target, error = tostring(err),
+  })
+end
+
 -- What is our fault is logged; the client gets a 500.
-local function handler(sup)
+local function handler(self)
   return function(request)
-    local ok, result = pcall(answer, sup, request)
+    local ok, result = pcall(answer, self, request)
     if ok then return result end
     local told = problems.answer(result)
     if told.status == 500 then
-      sup.log:error("a request failed", { request = request.method .. " "
-        .. request.target, error = tostring(result) })
+      complain(self, "a request failed", request, result)
     end
     return told
   end
 end
 
 local refusals = {
-  [413] = { "LimitOverrun", "the body is too large: 1 MiB is the most" },
+  [413] = { "LimitOverrun", "the body is too large" },
   [503] = { "TooBusy", "too much is being sent at once: try again" },
 }
 
@@ -56,11 +63,15 @@ local function refuse(_, status)
   return problems.answer(errors.new { kind = kind, message = message })
 end
 
-local function on_error(sup)
-  return function(err, request)
-    sup.log:error("an answer failed", { request = request.method .. " "
-      .. request.target, error = tostring(err) })
-  end
+local function serve(self, limits)
+  local opts = {
+    refuse = refuse,
+    on_error = function(err, request)
+      complain(self, "an answer failed", request, err)
+    end,
+  }
+  for name, value in pairs(limits or {}) do opts[name] = value end
+  return serving.open(opts, handler(self), task.detached)
 end
 
 -- Who listens there, if one can tell.
@@ -74,24 +85,54 @@ end
 local function listen_at_path(server, path, mode)
   local ok, err = pcall(server.listen, server, { path = path, mode = mode })
   if ok then return end
-  if not (errors.is_error(err) and err:is "EADDRINUSE") then error(err, 0) end
+  if not errors.is_error(err) then error(err, 0) end
+  if err:is "ENAMETOOLONG" then
+    errors.raise { kind = "ConfigError", subject = path, message =
+      ("the path of the control socket is too long, 107 bytes are the most: "
+        .. "%s; control = { socket = … } gives it another"):format(path) }
+  end
+  if not err:is "EADDRINUSE" then error(err, 0) end
   errors.raise { kind = "Busy", subject = path, message =
     ("another program%s listens at the control socket %s"):format(
       holder_of(path), path) }
 end
 
-local function listen(server, control, open)
-  listen_at_path(server, control.socket, open and "666" or "600")
+local function listen(self, control, open)
+  self._path = control.socket
+  listen_at_path(self._server, self._path, open and "666" or "600")
   if not control.tcp then return end
-  server:listen { host = control.tcp.host, port = control.tcp.port }
+  local at = self._server:listen {
+    host = control.tcp.host, port = control.tcp.port,
+  }
+  self._gate:set_port(at.port)
 end
 
-local function check(control)
+local function check_token(control)
   if control.tcp and (control.token or "") == "" then
     errors.raise { kind = "ConfigError", message =
       "control: tcp needs a token, or whoever reaches it could do anything" }
   end
-  return gate.rules(control):admits_others()
+end
+
+-- Another configuration may let others in, and out. Where we listen stays.
+local function take_rules(self)
+  local ok, open = pcall(self._gate.take, self._gate,
+    self._sup.config.control)
+  if not ok then
+    self._sup.log:error(tostring(open) .. ": nobody else is let in")
+    open = false
+  end
+  statedir.prepare(self._dir, open)
+  fs.chmod(self._path, open and "666" or "600")
+end
+
+local function follow_config(self)
+  for event in self._follower do
+    if event.type == "config" then
+      local ok, err = pcall(take_rules, self)
+      if not ok then self._sup.log:error("control: " .. tostring(err)) end
+    end
+  end
 end
 
 local Control = {}
@@ -101,6 +142,8 @@ Control.__name = "luvisor.control"
 --- Open the control socket of a supervisor: make its state_dir, be the only one
 -- that has it, listen. Waits.
 -- @tparam Supervisor sup its configuration says where, and who may
+-- @tparam[opt] table limits as for http.serve: max_connections, max_head,
+-- max_body, max_bodies, receive, stall, grace
 -- @treturn Control to be closed; it has `<close>`
 -- @raise Busy: another supervisor has the same state_dir, or the socket;
 -- ConfigError: the state_dir is another's; control.allow is wrong; OSError
@@ -111,25 +154,35 @@ Control.__name = "luvisor.control"
 -- local answer = http.get("http://localhost/v1/services",
 --   { unix = "state/control.sock" })
 -- print(answer.status) --> 200
-function M.open(sup)
+function M.open(sup, limits)
   local config = sup.config
-  local open = check(config.control)
-  statedir.prepare(config.state_dir, open)
-  local self = setmetatable({ _lock = statedir.lock(config.state_dir) },
-    Control)
+  local self = setmetatable({ _sup = sup,
+    _gate = gate.new(config.control.tcp), _dir = config.state_dir }, Control)
+  check_token(config.control)
+  local open = self._gate:take(config.control)
+  statedir.prepare(self._dir, open)
+  self._lock = statedir.lock(self._dir)
   local _ <close> = setmetatable({}, { __close = function(_, err)
     if err ~= nil then self:close() end
   end })
-  self._server = serving.open({ refuse = refuse, on_error = on_error(sup) },
-    handler(sup), task.detached)
-  listen(self._server, config.control, open)
+  self._server = serve(self, limits)
+  listen(self, config.control, open)
   self.addresses = self._server.addresses
+  self._follower = sup.events:subscribe()
+  task.detached(follow_config, self)
   return self
+end
+
+--- How many clients are connected.
+-- @treturn integer
+function Control:connections()
+  return self._server:connections()
 end
 
 --- Stop listening, give answers under way a moment, let go of the state_dir.
 -- Waits; twice is harmless.
 function Control:close()
+  if self._follower then self._follower:close() end
   if self._server then self._server:close() end
   if self._lock then self._lock:close() end
 end

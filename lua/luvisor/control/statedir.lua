@@ -54,10 +54,10 @@ end
 function M.lock(dir)
   local lock, pid = core.lock(dir .. "/lock")
   if lock then return lock end
+  local who = pid and (" (pid %d)"):format(pid) or ""
   errors.raise { kind = "Busy", subject = dir, message =
-    ("another luvisor%s has the state_dir %s: stop that one, or give this one a "
-      .. "state_dir of its own"):format(pid and (" (pid %d)"):format(pid) or "",
-      dir) }
+    ("another luvisor%s has the state_dir %s: stop that one, or give this one "
+      .. "a state_dir of its own"):format(who, dir) }
 end
 
 return M

@@ -2,6 +2,7 @@
 -- @local
 
 local acts = require "luvisor.control.acts"
+local errors = require "luvisor.error"
 local json = require "luvisor.json"
 local merge = require "luvisor.control.merge"
 local plain = require "luvisor.control.plain"
@@ -17,24 +18,47 @@ local MOST <const> = 100000
 local Feed = {}
 Feed.__index = Feed
 
+local texts = setmetatable({}, { __mode = "k" }) -- one for all who follow
+
 local function event_text(event)
+  local text = texts[event]
+  if text then return text end
   local id = event.seq and ("id: %d\n"):format(event.seq) or ""
-  return ("%sevent: %s\ndata: %s\n\n"):format(id, event.type,
+  text = ("%sevent: %s\ndata: %s\n\n"):format(id, event.type,
     json.encode(plain.value(event)))
+  texts[event] = text
+  return text
 end
 
--- Who has read to its id goes on there.
-local function last_events(call)
-  local events, list = call.sup.events, {}
-  local id = tonumber(call.request.headers["last-event-id"])
-  for _, event in ipairs(events:last(not id and (call.query.n or 0) or nil)) do
-    if not id or event.seq > id then list[#list + 1] = event end
+-- Who has read up to this id goes on there, and is told if there is a gap. An
+-- id that there has not been yet is of an earlier luvisor: all is new then.
+local function events_after(events, id)
+  local list, all = {}, events:last()
+  local first, newest = all[1], all[#all]
+  if not newest then return list end
+  if id > newest.seq then id = first.seq - 1 end
+  local lost = first.seq - 1 - id
+  if lost > 0 then
+    list[1] = { type = "gap", lost = lost, time = first.time }
+  end
+  for _, event in ipairs(all) do
+    if event.seq > id then list[#list + 1] = event end
   end
   return list
 end
 
+local function last_events(call)
+  local id = call.request.headers["last-event-id"]
+  if not id or id == "" then return call.sup.events:last(call.query.n or 0) end
+  if not id:find "^%d+$" then
+    errors.usage("Last-Event-ID: expected a number, got %q", id)
+  end
+  return events_after(call.sup.events, tonumber(id))
+end
+
 local function is_meant(call, event)
   local wanted = call.query.service
+  if event.type == "gap" then return true end
   if not wanted or not event.service then return not wanted end
   return event.service == wanted or event.service:match "^(.*)@%d+$" == wanted
 end
@@ -62,13 +86,13 @@ function M.events(call)
     end
     return { events = plain.list(list) }
   end
+  local old = last_events(call)
   local feed = setmetatable({
-    call = call, follower = call.sup.events:subscribe(),
-    old = last_events(call),
+    call = call, old = old, follower = call.sup.events:subscribe(),
   }, Feed)
   return { headers = {
     ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-store",
-  }, chunks = feed }, "raw"
+  }, chunks = feed, patient = true }, "raw"
 end
 
 -- Logs ------------------------------------------------------------------------
@@ -115,11 +139,12 @@ end
 function M.logs(call)
   local list, query = acts.find(call.sup, call.name), call.query
   local kind, write = line_writer(call, #list > 1)
-  local n = query.n or (query.since and MOST or LINES)
+  local n = math.min(query.n or (query.since and MOST or LINES), MOST)
   local answer = { headers = { ["Content-Type"] = kind,
                                ["Cache-Control"] = "no-store" } }
   if query.follow then
     answer.chunks = follow(list, n, query.since, write)
+    answer.patient = true
   else
     answer.body = tails(list, n, query.since, write)
   end

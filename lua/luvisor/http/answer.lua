@@ -76,7 +76,8 @@ local function send(raw, request, response)
   local _ <close> = setmetatable({ what = chunks }, Closing)
   local bare = status == 204 or status == 304
   local headers = header_list(response.headers or {}, bare)
-  raw:answer(status, headers, not chunks and (response.body or "") or nil)
+  raw:answer(status, headers, not chunks and (response.body or "") or nil,
+    response.patient)
   if chunks and request.method ~= "HEAD" then
     for chunk in chunks do raw:write(chunk) end
   end

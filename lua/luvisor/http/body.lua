@@ -15,7 +15,7 @@ local LINE <const> = 1 << 20
 local Body = { __name = "luvisor.http.Body" }
 Body.__index = Body
 
--- @local
+--- @local
 function M.new(transfer)
   return setmetatable({ _transfer = transfer, _rest = "" }, Body)
 end
@@ -60,10 +60,12 @@ function Body:read(max)
 end
 
 --- A line without its end, "\n" or "\r\n". Waits.
+-- @tparam[opt=1048576] integer max bytes
 -- @treturn ?string nil: the end
--- @raise IncompleteRead; LimitOverrun: it is longer than 1 MiB
-function Body:readline()
+-- @raise IncompleteRead; LimitOverrun: it is longer than max
+function Body:readline(max)
   local parts, size = {}, 0
+  max = max or LINE
   for chunk in self do
     local stop = chunk:find("\n", 1, true)
     if stop then
@@ -73,9 +75,9 @@ function Body:readline()
     end
     parts[#parts + 1] = chunk
     size = size + #chunk
-    if size > LINE then
+    if size > max then
       errors.raise { kind = "LimitOverrun",
-        message = ("a line of more than %d bytes"):format(LINE) }
+        message = ("a line of more than %d bytes"):format(max) }
     end
   end
   return size > 0 and table.concat(parts) or nil

@@ -29,7 +29,7 @@ local function are_headers(v)
   if type(v) ~= "table" then return false, "a table of names and values" end
   for name, value in pairs(v) do
     if not is_token(name) or not is_line(value) then
-      return false, ("a table of names and values, each of one line, but not %q")
+      return false, ("a table of names and values, each of one line, not %q")
         :format(tostring(name))
     end
   end

@@ -98,7 +98,7 @@ local function limits_of(opts)
   return all
 end
 
--- A server that listens nowhere yet. spawn: makes the task that it runs in.
+--- A server that listens nowhere yet. spawn: makes the task that it runs in.
 -- @local
 function M.open(opts, handler, spawn)
   local self = setmetatable({
@@ -113,21 +113,24 @@ end
 --- Serve: from now on each request is a task, in the nursery of the caller,
 -- that calls the handler. Should its client leave, the task is cancelled.
 --
--- The handler gets a request: `method`, `path` (without escapes), `segments` (of
--- the path, a list), `query` (a table), `target` (path and query as they were
--- sent), `headers` (by name in lower case), `body`, `version`, and `peer` (pid,
--- uid, gid, groups; nil but on a Unix socket). It returns a string, or a table:
--- `status` (200), `headers` {name = value}, `body`, a string, or `chunks`, an
--- iterator that may wait and may have `__close`: what it returns is sent at
--- once, but no faster than the client reads. An error becomes a 500.
+-- The handler gets a request: `method`, `path` (without escapes), `segments`
+-- (of the path, a list), `query` (a table), `target` (path and query as they
+-- were sent), `headers` (by name in lower case), `body`, `version`, and `peer`
+-- (pid, uid, gid, groups; nil but on a Unix socket). It returns a string, or a
+-- table: `status` (200), `headers` {name = value}, `body`, a string, or
+-- `chunks`, an iterator that may wait and may have `__close`: what it returns
+-- is sent at once, but no faster than the client reads; `patient`, true for no
+-- `stall`: the client may stop reading for as long as it likes. An error
+-- becomes a 500.
 -- @tparam table opts where: `path`, with `mode`, or `host` and `port`, as for
 -- net.listen; `max_connections` (1024; further ones wait), `max_head` (32 KiB),
 -- `max_body` (1 MiB), `max_bodies` (16 MiB: of all that are being received);
--- `receive`, seconds for a whole request to come, also for the first byte of the
--- next (30); `stall`, seconds that a client may take nothing of its answer (30);
--- `grace`, seconds that `close` waits for answers under way (1); `on_error`,
--- called with what a handler raised, and the request; `refuse`, called with
--- request and status (413, 503) when a body is too large, makes the answer
+-- `receive`, seconds for a whole request to come, also for the first byte of
+-- the next (30); `stall`, seconds that a client may take nothing of its answer
+-- (30); `grace`, seconds that `close` waits for answers under way (1);
+-- `on_error`, called with what a handler raised, and the request; `refuse`,
+-- called with request and status (413, 503) when a body is too large, makes the
+-- answer
 -- @tparam function handler
 -- @treturn Server to be closed; its address is `address`
 -- @raise OSError; UsageError
