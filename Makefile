@@ -19,7 +19,7 @@ demo: build ## see it work
 	@build/dev/luvisor scripts/demo.lua
 
 up: build ## run the services of etc/luvisor.lua, until ^C
-	@echo "state and logs are in build/up; in another terminal:"
+	@echo "state and logs are in build/up, ^C stops all; in another terminal:"
 	@echo "  build/dev/luvisor status -c etc/luvisor.lua"
 	@build/dev/luvisor up -c etc/luvisor.lua
 

@@ -1,4 +1,4 @@
--- The commands as such: help, completions, the manual pages.
+-- The commands as such: their help, the manual pages.
 local commands = require "luvisor.cli.commands"
 local fs = require "luvisor.fs"
 local process = require "luvisor.process"
@@ -79,6 +79,14 @@ tap.test("the manual page has each command, and each of its options",
     end
   end)
 
+tap.test("the manual page has each exit code of commands", function()
+  local page = fs.read_file(SOURCE .. "/docs/man/luvisor.1")
+  local part = page:match "\nOf commands:\n(.-)\n%.Sh "
+  for code = 0, 5 do
+    ok(part:find("\n.It " .. code .. "\n", 1, true), "exit code " .. code)
+  end
+end)
+
 local function check_keys(page, keys, path)
   for key, entry in pairs(keys) do
     ok(page:find("Va [^\n]*%f[%w_]" .. key .. "%f[^%w_]"),
@@ -92,55 +100,6 @@ tap.test("the manual page of the configuration has each key", function()
   check_keys(page, schema.settings, "")
   check_keys(page, schema.service, "")
   check_keys(page, schema.group, "")
-end)
-
--- What bash would offer for these words, the last of which is being typed.
-local function offered(dir, words)
-  local script = [[
-    eval "$("$1" completion bash)"
-    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-    COMPREPLY=()
-    _luvisor_words
-    echo "${COMPREPLY[@]}"
-  ]]
-  local options = { "bash", "-c", script, "bash", LUVISOR, cwd = dir }
-  return process.capture(table.move(words, 1, #words, 6, options))
-end
-
-tap.test("bash completes commands, options and names of services", function()
-  if not process.which "bash" then tap.skip "there is no bash" end
-  local dir = fs.mkdtemp()
-  fs.write_file(dir .. "/c.lua", [[
-    luvisor { state_dir = "." }
-    service "web" { command = "true" } service "worker" { command = "true" }
-  ]])
-  local function is_offered(words, expected)
-    is(offered(dir, words), expected)
-  end
-  is_offered({ "st" }, "status start stop")
-  is_offered({ "start", "-c", "c.lua", "wo" }, "worker")
-  is_offered({ "start", "-c", "c.lua", "" }, "web worker")
-  is_offered({ "wait", "-c", "c.lua", "web", "rea" }, "ready")
-  is_offered({ "apply", "--so" }, "--socket")
-  is_offered({ "start", "-c", "c.l" }, "c.lua")
-  is_offered({ "completion", "z" }, "zsh")
-  fs.remove(dir, { recursive = true })
-end)
-
-tap.test("each shell reads its script without complaint", function()
-  for _, shell in ipairs { "bash", "zsh", "fish" } do
-    local r = run { "completion", shell }
-    is(r.code, 0)
-    ok(r.stdout:find "luvisor completion %-%-names"
-      or r.stdout:find "completion %-%-names", "it asks for names")
-    if process.which(shell) then
-      local checked = process.run { shell, "-n", input = r.stdout,
-                                    check = false }
-      is(checked.stderr, "", shell)
-    end
-  end
-  is(run({ "completion" }).code, 2)
-  is(run({ "completion", "tcsh" }).code, 2)
 end)
 
 tap.done()

@@ -5,6 +5,7 @@
 --                 reference, with the modules as local variables
 -- ```lua exit 3   exits with 3
 -- ```lua norun    is not run
+-- ```lua config, ```lua wrong, ```console   see test_docs_services.lua
 -- ```output       stdout and stderr of the block before; "…" is any text
 -- ```c FILE       in docs/tour.md: these lines stand so in FILE
 local process = require "luvisor.process"
@@ -12,44 +13,19 @@ local tap = require "luvisor.tap"
 
 local LUVISOR = os.getenv "LUVISOR"
 local SOURCE = os.getenv "LUVISOR_SOURCE"
+local pages = dofile(SOURCE .. "/tests/support/pages.lua")
 local TMP = (os.getenv "TMPDIR" or "/tmp") .. "/luvisor-docs"
 local SECONDS <const> = 30 -- that one example may take
 local PRELUDE <const> = [[local lv = require "luvisor"
 local process, task, stream, sync, signal, time, errors = lv.process,
   lv.task, lv.stream, lv.sync, lv.signal, lv.time, lv.error
-local expect, fs, net, pool = lv.expect, lv.fs, lv.net, lv.pool
+local expect, fs, http = lv.expect, lv.fs, lv.http
+local net, pool = lv.net, lv.pool
 ]]
 
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
+local blocks_of, list = pages.blocks_of, pages.list
 
-local function list(shell)
-  local out = process.capture { shell = shell, cwd = SOURCE }
-  local files = {}
-  for name in out:gmatch "[^\n]+" do files[#files + 1] = name end
-  return files
-end
-
--- The fenced blocks of a page, in order: info, text, line.
-local function blocks_of(file)
-  local blocks, open, number = {}, nil, 0
-  for line in io.lines(SOURCE .. "/" .. file) do
-    number = number + 1
-    local info = line:match "^```(.*)"
-    if info and open then
-      open.text = table.concat(open.lines, "\n") .. "\n"
-      open = nil
-    elseif info then
-      open = { info = info, line = number, lines = {}, file = file }
-      blocks[#blocks + 1] = open
-    elseif open then
-      open.lines[#open.lines + 1] = line
-    end
-  end
-  return blocks
-end
+local not_run = { norun = true, config = true, wrong = true }
 
 -- The blocks to run, each with its exit code and what it prints.
 local function examples_of(file)
@@ -62,17 +38,12 @@ local function examples_of(file)
       local after = blocks[i + 1]
       block.output = after and after.info == "output" and after.text or nil
       examples[#examples + 1] = block
-    elseif block.info:find "^lua" and block.info ~= "lua norun" then
+    elseif block.info:find "^lua" and not not_run[block.info:match "^lua (%a+)"]
+    then
       error(("%s:%d: what is %q?"):format(file, block.line, block.info))
     end
   end
   return examples
-end
-
--- An output block as a pattern.
-local function pattern_of(text)
-  local escaped = text:gsub("%p", "%%%0"):gsub("%s*$", "")
-  return "^" .. escaped:gsub("…", ".-") .. "%s*$"
 end
 
 local function write_script(example, dir)
@@ -96,16 +67,16 @@ local function judge(example, result)
   end
   tap.is(result.returncode, example.code, "the exit code")
   if example.output then
-    tap.like(result.stdout, pattern_of(example.output), "the output")
+    tap.like(result.stdout, pages.pattern_of(example.output), "the output")
   elseif example.code == 0 then
     tap.ok(not result.stdout:find "luvisor: ", "it prints no complaint")
   end
   if result.returncode ~= example.code then tap.is(result.stdout, "") end
 end
 
-local pages = list "ls README.md docs/guide/*.md docs/reference/*.md"
+local files = list "ls README.md docs/guide/*.md docs/reference/*.md"
 local examples = {}
-for _, page in ipairs(pages) do
+for _, page in ipairs(files) do
   for _, example in ipairs(examples_of(page)) do
     examples[#examples + 1] = example
   end
@@ -123,7 +94,7 @@ tap.test("the tour quotes the source as it is", function()
   for _, block in ipairs(blocks_of "docs/tour.md") do
     local file = block.info:match "^c (%S+)$"
     if file then
-      local found = read(SOURCE .. "/" .. file):find(block.text, 1, true)
+      local found = pages.read(file):find(block.text, 1, true)
       tap.ok(found, ("docs/tour.md:%d is in %s"):format(block.line, file))
     end
   end
@@ -152,7 +123,7 @@ end
 -- A page's links into the tree.
 local function check_links(page)
   local folder = page:match "^.*/" or ""
-  for target in read(SOURCE .. "/" .. page):gmatch "%]%(([^)%s]+)%)" do
+  for target in pages.read(page):gmatch "%]%(([^)%s]+)%)" do
     local path, anchor = target:match "^([^#]*)#?(.*)$"
     local file = SOURCE .. "/" .. (path == "" and page or folder .. path)
     if not target:find "^%a+:" then

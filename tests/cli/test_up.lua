@@ -44,8 +44,10 @@ tap.test("its first lines say what it runs, and where things are", function()
   local up <close> = ups.start 'service "a" { command = "sleep 1000" }'
   up:says "a running"
   local lines = up:lines "err"
+  -- Before it, there may be a word about what an earlier luvisor has left.
+  if lines[1]:find "earlier luvisor" then table.remove(lines, 1) end
   like(lines[1], "^%d+%-%d+%-%d+T%S+Z info %- luvisor %S+, pid "
-    .. up.process.pid .. ", supervises 1 service")
+    .. up.process.pid .. ", supervises 1 service config=")
   ok(lines[2]:find("socket=" .. up.dir .. "/state/control.sock", 1, true),
     "the socket")
   ok(lines[3]:find("dir=" .. up.dir .. "/log", 1, true), "the logs")
@@ -168,12 +170,14 @@ tap.test("who reads its log may go away", function()
   }
   while not up.stderr:readline():find "a running" do end
   up.stderr:close()
-  local function pids()
-    return tap.eventually(function() return fs.read_file(dir .. "/pids") end)
+  local function pid(pattern, name)
+    return tap.eventually(function()
+      local path = dir .. "/pids"
+      return fs.exists(path) and fs.read_file(path):match(pattern)
+    end, 20, name)
   end
-  process.run { "kill", "-9", pids():match "%d+" }
-  tap.eventually(function() return pids():match "%d+\n(%d+)" end, 10,
-    "the service comes back")
+  process.run { "kill", "-9", pid "(%d+)\n" }
+  pid("%d+\n(%d+)\n", "the service comes back")
   up:terminate()
   is(up:wait(20).code, 0)
   fs.remove(dir, { recursive = true })

@@ -61,7 +61,7 @@ tap.test("what has failed does not hold up READY=1", function()
       service "b" { command = "sleep 1000", requires = { "a" } } ]],
       { env = { NOTIFY_SOCKET = address } })
     is(next_message "READY", "READY=1")
-    like(up:err(), "a failed")
+    up:says "a failed"
     is(up:stop().code, 0)
   end)
 end)

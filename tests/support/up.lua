@@ -20,20 +20,23 @@ luvisor { state_dir = "state", log = { dir = "log" },
 ]]
 
 --- Start one.
--- @tparam string text the services of its configuration
--- @tparam[opt] table opts env; head: instead of the usual settings
+-- @tparam ?string text the services of its configuration
+-- @tparam[opt] table opts env, a function is called with the folder; head:
+-- instead of the usual settings; path: another configuration
 -- @return an object for <close>: dir, path, process
 function M.start(text, opts)
   opts = opts or {}
   local dir = fs.mkdtemp { prefix = "up-" }
   local self = setmetatable({
-    dir = dir, path = dir .. "/luvisor.lua", head = opts.head or HEAD,
+    dir = dir, path = opts.path or dir .. "/luvisor.lua",
+    head = opts.head or HEAD, env = { LUVISOR_TEST = dir },
   }, Up)
-  self:edit(text)
-  local env = { LUVISOR_TEST = dir }
-  for name, value in pairs(opts.env or {}) do env[name] = value end
+  if text then self:edit(text) end
+  local more = opts.env or {}
+  if type(more) == "function" then more = more(dir) end
+  for name, value in pairs(more) do self.env[name] = value end
   self.process = process.spawn {
-    LUVISOR, "up", "-c", self.path, cwd = dir, env = env,
+    LUVISOR, "up", "-c", self.path, cwd = dir, env = self.env,
     stdout = { file = dir .. "/out" }, stderr = { file = dir .. "/err" },
     stop = { grace = 30 },
   }
@@ -69,10 +72,59 @@ end
 --- Run a command of luvisor that finds it by its configuration.
 -- @treturn Result
 function Up:run(words, opts)
+  local env = { LUVISOR_CONFIG = self.path,
+                LUVISOR_EXAMPLE = self.env.LUVISOR_EXAMPLE }
   local options = { LUVISOR, cwd = self.dir, check = false, timeout = 60,
-                    env = { LUVISOR_CONFIG = self.path } }
+                    env = env }
   for name, value in pairs(opts or {}) do options[name] = value end
   return process.run(table.move(words, 1, #words, 2, options))
+end
+
+local function split(line)
+  local words = {}
+  for word in line:gmatch "%S+" do words[#words + 1] = word end
+  return words
+end
+
+--- The same, in words.
+-- @tparam string line the words, parted by blanks
+-- @treturn Result
+function Up:command(line, opts)
+  return self:run(split(line), opts)
+end
+
+--- The same; it must end with this exit code.
+-- @tparam string line the words, parted by blanks
+-- @tparam[opt=0] integer code
+-- @tparam[opt] table opts
+-- @treturn Result
+function Up:luvisor(line, code, opts)
+  local result = self:run(split(line), opts)
+  tap.is(result.code, code or 0, "luvisor " .. line)
+  return result
+end
+
+--- What it then says on standard error is one line, which matches.
+function Up:refuses(line, code, pattern, opts)
+  local result = self:luvisor(line, code, opts)
+  tap.is(result.stdout, "", "nothing on standard output")
+  tap.like(result.stderr, "^luvisor: " .. pattern)
+  return result
+end
+
+--- Start a command and leave it running; its stdout is a pipe.
+-- @treturn Process with <close>
+function Up:follow(line)
+  local words = { LUVISOR, cwd = self.dir, stdout = "pipe", stderr = "pipe",
+                  env = { LUVISOR_CONFIG = self.path } }
+  local more = split(line)
+  return process.spawn(table.move(more, 1, #more, 2, words))
+end
+
+--- Run a script of bash; luvisor is "$LUVISOR", and finds this one.
+function Up:bash(script)
+  return process.run { "bash", "-c", script, cwd = self.dir, check = false,
+    timeout = 60, env = { LUVISOR_CONFIG = self.path, LUVISOR = LUVISOR } }
 end
 
 --- The same; what it prints as JSON.
@@ -90,10 +142,12 @@ end
 
 --- Wait until the status of an instance is so.
 function Up:until_so(name, is_so, text)
-  return tap.eventually(function()
+  local seen = tap.eventually(function()
     local status = self:status(name)
     return is_so(status) and status
   end, 20, text or name .. " gets there")
+  if not seen then tap.is(self:err(), "") end
+  return seen
 end
 
 -- Whose environment, at the exec, had this.
@@ -134,12 +188,15 @@ function Up:ended()
   return status
 end
 
-function Up:__close()
+--- End it, however it is, and remove its folder.
+function Up:close()
   if not self.process.status then self.process:stop { grace = 20 } end
   for _, pid in ipairs(self:processes()) do
     process.run { "kill", "-9", pid, check = false }
   end
   fs.remove(self.dir, { recursive = true })
 end
+
+Up.__close = Up.close
 
 return M

@@ -26,12 +26,12 @@ end
 local function praise(args, config)
   if args.show then
     if args.json then return output.json(show.plain(config)) end
-    return io.write(show.text(config))
+    return output.write(show.text(config))
   end
   if args.json then
     return output.json { ok = true, errors = json.list {} }
   end
-  io.write(("%s: %s, no errors\n"):format(config.path,
+  output.write(("%s: %s, no errors\n"):format(config.path,
     plural(#config.order, "service")))
 end
 

@@ -4,15 +4,18 @@
 local commands = require "luvisor.cli.commands"
 local configs = require "luvisor.supervisor.config"
 local errors = require "luvisor.error"
+local output = require "luvisor.cli.output"
 local shells = require "luvisor.cli.shells"
 local target = require "luvisor.cli.target"
+
+local PATIENCE <const> = 2 -- seconds, of who has pressed TAB
 
 -- Of the supervisor that runs; else of the configuration.
 local function names(args)
   local remote = require "luvisor.cli.remote"
+  remote.limit = PATIENCE
   local ok, list = pcall(function()
-    local r <close> = remote.open(args)
-    return r:list()
+    return remote.open(args):list()
   end)
   if not ok then
     local config = configs.load(args.config)
@@ -47,12 +50,12 @@ luvisor completion zsh > ~/.zfunc/_luvisor           # a folder of $fpath
 luvisor completion fish > ~/.config/fish/completions/luvisor.fish]],
   run = function(args)
     if args.names then
-      for _, name in ipairs(names(args)) do io.write(name, "\n") end
+      for _, name in ipairs(names(args)) do output.write(name, "\n") end
       return 0
     end
     if not args.shell then errors.usage "which shell: bash, zsh or fish?" end
     local list = {}
     for i, name in ipairs(commands.names) do list[i] = commands.load(name) end
-    io.write(shells.script(args.shell, list))
+    output.write(shells.script(args.shell, list))
   end,
 }

@@ -3,6 +3,7 @@
 
 local output = require "luvisor.cli.output"
 local remote = require "luvisor.cli.remote"
+local requests = require "luvisor.cli.requests"
 local target = require "luvisor.cli.target"
 
 local function text_of_state(event)
@@ -48,14 +49,14 @@ Show the last events: each change of a service's state, why it was, and who
 asked for it. The supervisor remembers the last 1000.]],
   args = target.with {
     { flag = "-f --follow", description = "Go on with what comes." },
-    { option = "-n --lines", argname = "N", convert = math.tointeger,
-      default = "50", description = "So many of the last ones" },
+    { option = "-n --lines", argname = "N", convert = requests.count,
+      default = "50", description = "So many of the last ones." },
     output.JSON,
   },
   example = "luvisor events -f\nluvisor events --json | jq .reason",
   run = function(args)
-    local r <close> = remote.open(args)
-    for event in r:events { last = args.lines, follow = args.follow } do
+    local opts = { n = args.lines, follow = args.follow or false }
+    for event in remote.open(args):events(opts) do
       write(args, event)
     end
   end,

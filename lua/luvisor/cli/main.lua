@@ -55,7 +55,8 @@ end
 
 local function help(name)
   if not name then
-    io.write(HELP, "\n", require "luvisor.cli.overview"())
+    local overview = require "luvisor.cli.overview"
+    require "luvisor.cli.output".write(HELP, "\n", overview())
   elseif not require "luvisor.cli.commands".exists(name) then
     return false
   else

@@ -1,18 +1,10 @@
---- What luvisor's own log tells besides the states of services: who had to be
--- killed, the last words of what has failed, changes of the configuration.
+--- What luvisor's own log tells besides the states of services: the last words
+-- of what has failed, changes of the configuration.
 -- @local
 
 local M = {}
 
 local LAST_WORDS <const> = 5 -- lines
-
-local function names_of(killed)
-  local names = {}
-  for i, one in ipairs(killed) do
-    names[i] = ("%s(%d)"):format(one.name, one.pid)
-  end
-  return table.concat(names, " ")
-end
 
 local function instance_of(sup, name)
   local ok, list = pcall(sup.find, sup, name)
@@ -22,14 +14,8 @@ end
 local kinds = {}
 
 function kinds.state(sup, event)
-  local inst = instance_of(sup, event.service)
+  local inst = event.to == "failed" and instance_of(sup, event.service)
   if not inst then return end
-  if event.from == "stopping" and #(inst.killed or {}) > 0 then
-    sup.log:warning("what did not end in time was killed", {
-      service = event.service, processes = names_of(inst.killed),
-    })
-  end
-  if event.to ~= "failed" then return end
   for _, line in ipairs(inst.log:tail(LAST_WORDS)) do
     sup.log:error("its log: " .. line, { service = inst.name })
   end

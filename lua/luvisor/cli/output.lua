@@ -1,7 +1,8 @@
---- What commands print: tables for people, JSON for programs.
+--- What commands print: text for people, JSON for programs.
 -- @local
 
 local errors = require "luvisor.error"
+local screen = require "luvisor.cli.screen"
 local stream = require "luvisor.stream"
 
 local M = {}
@@ -9,21 +10,21 @@ local M = {}
 --- The row of a command's args for --json.
 M.JSON = { flag = "--json", description = "Print JSON." }
 
---- Print a value as JSON, on one line.
--- @param value
-function M.json(value)
-  io.write(require "luvisor.json".encode(value), "\n")
-end
-
 --- Write at once, and end the program quietly when nobody reads any more, as
 -- in `luvisor logs -f | head`. Waits.
--- @tparam string text
-function M.write(text)
-  io.stdout:flush()
-  local ok, err = pcall(stream.stdout.write, stream.stdout, text)
+-- @tparam string ... texts
+function M.write(...)
+  local ok, err = pcall(stream.stdout.write, stream.stdout,
+    table.concat { ... })
   if ok then return end
   if errors.is_error(err) and err:is "BrokenPipe" then os.exit(0) end
   error(err, 0)
+end
+
+--- Print a value as JSON, on one line.
+-- @param value
+function M.json(value)
+  M.write(require "luvisor.json".encode(value), "\n")
 end
 
 local units = { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } }
@@ -55,39 +56,26 @@ function M.time(at)
   return day == os.date "%Y-%m-%d" and clock or day .. " " .. clock
 end
 
--- How many columns it takes: continuation bytes of UTF-8 take none.
-local function width(text)
-  return #text - select(2, text:gsub("[\x80-\xbf]", ""))
-end
-
-local function widths_of(rows)
-  local widths = {}
-  for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do
-      widths[i] = math.max(widths[i] or 0, width(cell))
-    end
-  end
-  return widths
-end
-
---- Print rows in columns; the first row is their titles.
--- @tparam {{string,...},...} rows
-function M.table(rows)
-  local widths = widths_of(rows)
-  for _, row in ipairs(rows) do
-    local line = {}
-    for i, cell in ipairs(row) do
-      line[i] = cell .. (" "):rep(widths[i] - width(cell))
-    end
-    io.write((table.concat(line, "  "):gsub("%s+$", "")), "\n")
-  end
-end
-
 --- Text that others wrote, on one line and without what would move a cursor.
 -- @tparam string text
 -- @treturn string
 function M.plain(text)
   return (text:gsub("\n%s*", "; "):gsub("%c", "?"))
+end
+
+--- A line that others wrote: a terminal gets it without what would move its
+-- cursor, all else gets it as it is. Colours stay.
+-- @tparam string line
+-- @treturn string
+function M.line(line)
+  if not screen.width() then return line end
+  line = line:gsub("()\27", function(at)
+    return not line:find("^\27%[[%d;]*m", at) and "?" or nil
+  end)
+  line = line:gsub("\xc2[\x80-\x9f]", "?")
+  return (line:gsub("[%c\127]", function(c)
+    return c ~= "\t" and c ~= "\27" and "?" or nil
+  end))
 end
 
 return M

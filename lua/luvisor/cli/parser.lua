@@ -4,7 +4,8 @@
 -- A row has `argument`, `option` or `flag` (its name, or names), and what
 -- argparse takes under the same key: description, args, argname, choices,
 -- default, convert, count, target. `names = "services"` (or another word that
--- luvisor.cli.completion knows) says what completes it.
+-- luvisor.cli.completion knows) says what completes it, `hints` some words that
+-- do.
 -- @local
 
 local argparse = require "luvisor.cli.argparse"
@@ -18,13 +19,15 @@ default configuration; or the one that listens at --socket PATH.]]
 
 local kinds = { "argument", "option", "flag" }
 
+local own = { names = true, hints = true } -- keys that argparse does not know
+
 local function add_row(parser, row)
   for _, kind in ipairs(kinds) do
     if row[kind] then
       local element = parser[kind](parser, row[kind])
       local properties = {}
       for key, value in pairs(row) do
-        if key ~= kind and key ~= "names" then properties[key] = value end
+        if key ~= kind and not own[key] then properties[key] = value end
       end
       return element(properties)
     end

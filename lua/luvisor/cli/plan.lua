@@ -10,13 +10,12 @@ return {
   name = "plan",
   summary = "say what apply would do",
   description = [[
-Read the configuration that the supervisor runs again, and say what `luvisor
-apply` would do. Nothing is changed. The exit code is 1 if it has errors, and
-all of them are said.]],
+Have the supervisor read its configuration again, and say what `luvisor apply`
+would do. Nothing is changed. If there are errors, all of them are said, and the
+exit code is 1.]],
   args = target.with { output.JSON },
   example = "luvisor plan",
   run = function(args)
-    local r <close> = remote.open(args)
-    return steps.tell(args, r:plan(), "nothing would change")
+    return steps.tell(args, remote.open(args):plan(), "nothing would change")
   end,
 }

@@ -65,8 +65,8 @@ local function read_chunk()
   end
 end
 
--- A line may leave a cancellation behind that is raised once, as a time limit of
--- asyncio does that nobody closes. It ends what is done then, and not more.
+-- A line may leave a cancellation behind that is raised once, as a time limit
+-- of asyncio does that nobody closes. It ends what is done then, and not more.
 local function next_chunk()
   while true do
     local ok, chunk = core_task.catch(read_chunk)

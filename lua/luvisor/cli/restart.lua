@@ -3,6 +3,7 @@
 
 return require "luvisor.cli.requests".command {
   name = "restart",
+  starts = true,
   summary = "stop services and start them",
   description = [[
 Stop services, if they run, and start them; wait until they are ready. What

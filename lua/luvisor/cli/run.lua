@@ -7,11 +7,21 @@ local errors = require "luvisor.error"
 local parser = require "luvisor.cli.parser"
 
 -- What the manual page says of them. An error may say its own (exit_code).
-local codes = { Unreachable = 4, Unknown = 4, UsageError = 2 }
+local codes = { UsageError = 2 }
 
-local function report(err)
+-- Programs get it as JSON, too.
+local function report_json(err)
+  require "luvisor.cli.output".json { error = {
+    kind = err.kind, message = err.message, errors = err.errors,
+  } }
+end
+
+-- Each error of a configuration is a line that editors understand.
+local function report(err, args)
+  if args.json then report_json(err) end
   io.stdout:flush()
-  io.stderr:write("luvisor: ", tostring(err), "\n")
+  io.stderr:write(err.kind == "ConfigError" and "" or "luvisor: ",
+    tostring(err), "\n")
   return err.exit_code or codes[err.kind] or 1
 end
 
@@ -26,7 +36,7 @@ return function(name, words, wrong)
   local ok, code = xpcall(command.run, core.keep_traceback, args)
   if not ok then
     if not errors.is_error(code) then error(code, 0) end
-    code = report(code)
+    code = report(code, args)
   end
   if code and code ~= 0 then os.exit(code) end
 end

@@ -3,6 +3,7 @@
 
 local output = require "luvisor.cli.output"
 local remote = require "luvisor.cli.remote"
+local rows = require "luvisor.cli.rows"
 local target = require "luvisor.cli.target"
 
 return {
@@ -18,9 +19,6 @@ Start a job now. Its schedule goes on as before. It does not wait for its end:
   },
   example = "luvisor run-job backup && luvisor wait backup waiting",
   run = function(args)
-    local r <close> = remote.open(args)
-    r:run_job(args.name)
-    if args.json then return output.json { services = r:list { args.name } } end
-    io.write(args.name, " was told to run now\n")
+    rows.tell(args, remote.open(args):run_job(args.name))
   end,
 }

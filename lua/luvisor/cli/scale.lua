@@ -1,8 +1,10 @@
 --- luvisor scale
 -- @local
 
+local json = require "luvisor.json"
 local output = require "luvisor.cli.output"
 local remote = require "luvisor.cli.remote"
+local requests = require "luvisor.cli.requests"
 local rows = require "luvisor.cli.rows"
 local target = require "luvisor.cli.target"
 
@@ -18,29 +20,23 @@ return {
   name = "scale",
   summary = "change how many instances of a service run",
   description = [[
-Have so many instances of a service that has `instances` in the configuration.
-It holds until the number in the file changes, also over a restart of luvisor.
-Those with the highest numbers are stopped first.]],
+Have so many instances of a service that has `instances` in the configuration,
+and wait until those that are taken away have ended. It holds until the number
+in the file changes, also over a restart of luvisor. Those with the highest
+numbers are stopped first.]],
   args = target.with {
     { argument = "pairs", argname = "NAME=N", args = "+", convert = pair_of,
       names = "services", description = "As worker=3." },
-    output.JSON,
+    requests.WAIT, requests.NO_WAIT, output.JSON,
   },
   example = "luvisor scale worker=8",
   run = function(args)
-    local r <close> = remote.open(args)
-    local names = {}
-    for i, pair in ipairs(args.pairs) do
-      r:scale(pair.name, pair.n)
-      names[i] = pair.name
+    local opts = { wait = requests.wait(args) }
+    local r, list = remote.open(args), json.list {}
+    for _, pair in ipairs(args.pairs) do
+      local now = r:scale(pair.name, pair.n, opts)
+      table.move(now, 1, #now, #list + 1, list)
     end
-    local list = {}
-    for _, one in ipairs(r:list()) do
-      for _, name in ipairs(names) do
-        if one.service == name then list[#list + 1] = one end
-      end
-    end
-    if args.json then return output.json { services = list } end
-    for _, one in ipairs(list) do io.write(rows.sentence(one), "\n") end
+    rows.tell(args, list)
   end,
 }

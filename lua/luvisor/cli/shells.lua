@@ -11,9 +11,8 @@ local function words_of(command)
   local takes_names, words = false, {}
   for _, row in ipairs(command.args) do
     takes_names = takes_names or row.names == "services"
-    if row.argument then
-      for _, word in ipairs(row.choices or {}) do words[#words + 1] = word end
-    end
+    local known = row.argument and (row.choices or row.hints) or {}
+    for _, word in ipairs(known) do words[#words + 1] = word end
   end
   return takes_names, words
 end
@@ -22,16 +21,18 @@ local BASH_HEAD <const> = [=[
 
 _luvisor_words() {
     _luvisor
-    local cur="${COMP_WORDS[COMP_CWORD]}" i
+    local cur="${COMP_WORDS[COMP_CWORD]}" i option
     [[ $cur == -* ]] && return
     local -a where=() words=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "${COMP_WORDS[i]}" in
             %s)
-                ((i + 1 == COMP_CWORD)) && return
-                case "${COMP_WORDS[i]}" in
+                option="${COMP_WORDS[i]}"
+                [[ ${COMP_WORDS[i+1]} == = ]] && ((i++))
+                ((i + 1 >= COMP_CWORD)) && return
+                case "$option" in
                     -c|--config|--socket)
-                        where+=("${COMP_WORDS[i]}" "${COMP_WORDS[i+1]}") ;;
+                        where+=("$option" "${COMP_WORDS[i+1]}") ;;
                 esac
                 ((i++)) ;;
 ]=]
@@ -81,8 +82,15 @@ end
 local ZSH_NAMES <const> = [=[
 
 _luvisor_names() {
-  local -a names
-  names=(${(f)"$(luvisor completion --names 2>/dev/null)"})
+  local -a names where
+  local i
+  for ((i = 1; i < CURRENT; i++)); do
+    case $words[i] in
+      -c|--config|--socket) where+=($words[i] ${(Q)words[i+1]}) ;;
+      --config=*|--socket=*) where+=(${(Q)words[i]}) ;;
+    esac
+  done
+  names=(${(f)"$(luvisor completion --names $where 2>/dev/null)"})
   compadd -a names
 }
 ]=]
@@ -106,12 +114,30 @@ function M.zsh(all, commands)
   return (text:gsub("\n_luvisor\n$", ZSH_NAMES .. "\n_luvisor \"$@\"\n"))
 end
 
+local FISH_NAMES <const> = [=[
+
+function __fish_luvisor_names
+    set -l words (commandline -opc)
+    set -l where
+    for i in (seq (count $words))
+        switch $words[$i]
+            case -c --config --socket
+                set -a where $words[$i] $words[(math $i + 1)]
+            case '--config=*' '--socket=*'
+                set -a where $words[$i]
+        end
+    end
+    luvisor completion --names $where 2>/dev/null
+end
+
+]=]
+
 function M.fish(all, commands)
-  local lines = { all:get_fish_complete() }
+  local lines = { all:get_fish_complete(), FISH_NAMES }
   for _, command in ipairs(commands) do
     local takes_names, words = words_of(command)
     if takes_names then
-      table.insert(words, 1, "(luvisor completion --names 2>/dev/null)")
+      table.insert(words, 1, "(__fish_luvisor_names)")
     end
     if #words > 0 then
       lines[#lines + 1] = ("complete -c luvisor -n "

@@ -43,12 +43,17 @@ local writers = {
   umask = function(mask) return ("%03o"):format(mask) end,
 }
 
-local function service(spec)
+-- The keys of a schema alone.
+local function only(keys, t)
   local written = {}
-  for key in pairs(schema.service) do
-    local value = spec[key]
-    if value ~= nil and writers[key] then value = writers[key](value) end
-    written[key] = value
+  for key in pairs(keys) do written[key] = t[key] end
+  return written
+end
+
+local function service(spec)
+  local written = only(schema.service, spec)
+  for key, write in pairs(writers) do
+    if written[key] ~= nil then written[key] = write(written[key]) end
   end
   return written
 end
@@ -80,7 +85,7 @@ function M.text(config)
   end
   for _, name in ipairs(sorted(config.groups)) do
     parts[#parts + 1] = ("group %q %s\n"):format(name,
-      serial.text({ strategy = config.groups[name].strategy }, ""))
+      serial.text(only(schema.group, config.groups[name]), ""))
   end
   return table.concat(parts, "\n")
 end
@@ -123,8 +128,8 @@ function M.plain(config)
     services[name].file, services[name].line = spec.file, spec.line
   end
   for name, group in pairs(config.groups) do
-    groups[name] = { strategy = group.strategy,
-                     members = json.list(group.members) }
+    groups[name] = only(schema.group, group)
+    groups[name].members = json.list(group.members)
   end
   return {
     path = config.path, files = json.list(config.files),

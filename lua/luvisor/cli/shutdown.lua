@@ -3,6 +3,7 @@
 
 local output = require "luvisor.cli.output"
 local remote = require "luvisor.cli.remote"
+local requests = require "luvisor.cli.requests"
 local target = require "luvisor.cli.target"
 
 return {
@@ -11,11 +12,11 @@ return {
   description = [[
 Stop all services in the reverse of their order, and then the supervisor, as
 TERM does. Returns when it has ended.]],
-  args = target.with { output.JSON },
+  args = target.with { requests.WAIT, requests.NO_WAIT, output.JSON },
   example = "luvisor shutdown",
   run = function(args)
-    local r <close> = remote.open(args)
-    r:shutdown()
+    local wait = requests.wait(args)
+    remote.open(args):shutdown(wait)
     if args.json then output.json { ok = true } end
   end,
 }

@@ -27,13 +27,17 @@ Send a signal to the main process of services. To stop them for good, use
 says.]],
   args = target.with {
     { argument = "signal", argname = "SIG", convert = signal_of,
+      hints = known,
       description = "As HUP, SIGHUP or 1." },
     requests.NAMES, requests.ALL, output.JSON,
   },
   example = "luvisor signal USR1 web",
   run = function(args)
     return requests.each(args, function(r, name)
-      r:act(name, "signal", { signal = args.signal })
+      return r:signal(name, args.signal)
+    end, function(one)
+      return ("%s was sent to %s (pid %d)"):format(args.signal, one.name,
+        one.pid or 0)
     end)
   end,
 }

@@ -3,6 +3,7 @@
 
 return require "luvisor.cli.requests".command {
   name = "start",
+  starts = true,
   summary = "start services, and what they require",
   description = [[
 Start services, after what they require, and wait until they are ready. One

@@ -1,6 +1,7 @@
 --- The steps of a plan as people read them.
 -- @local
 
+local json = require "luvisor.json"
 local output = require "luvisor.cli.output"
 
 local M = {}
@@ -24,17 +25,26 @@ local texts = {
   end,
 }
 
+-- The step after it says that, too.
+local function is_scaling(step)
+  return step.action == "update" and #step.keys == 1
+    and step.keys[1] == "instances"
+end
+
 --- Print steps, one a line.
 -- @tparam table args json
 -- @tparam {table,...} steps
 -- @tparam string nothing what to say if there are none
 function M.tell(args, steps, nothing)
-  if args.json then return output.json { steps = steps } end
+  if args.json then return output.json { steps = json.list(steps) } end
   for _, step in ipairs(steps) do
     local text = texts[step.action]
-    io.write(text and text(step) or step.action .. " " .. step.service, "\n")
+    if not is_scaling(step) then
+      output.write(text and text(step) or step.action .. " " .. step.service,
+        "\n")
+    end
   end
-  if #steps == 0 then io.write(nothing, "\n") end
+  if #steps == 0 then output.write(nothing, "\n") end
 end
 
 return M

@@ -5,7 +5,6 @@ local core_os = require "luvisor.core.os"
 local errors = require "luvisor.error"
 local narrator = require "luvisor.cli.narrator"
 local signals = require "luvisor.signal"
-local statedir = require "luvisor.cli.statedir"
 local supervisor = require "luvisor.supervisor"
 local target = require "luvisor.cli.target"
 local task = require "luvisor.task"
@@ -88,8 +87,9 @@ end
 
 local function introduce(sup)
   local config = sup.config
-  sup.log:info(("luvisor %s, pid %d, supervises %d services"):format(
-    core_os.version, core_os.getpid(), #config.order), { config = config.path })
+  sup.log:info(("luvisor %s, pid %d, supervises %d service%s"):format(
+    core_os.version, core_os.getpid(), #config.order,
+    #config.order == 1 and "" or "s"), { config = config.path })
   sup.log:info("is controlled", { socket = config.control.socket })
   sup.log:info("keeps the services' output", { dir = config.log.dir })
 end
@@ -114,7 +114,6 @@ local function run(args)
   local listener <close> = signals.listen { "TERM", "INT", "HUP", "USR1" }
   local sup <close> = supervisor.new(target.config(args),
     { persistent = true })
-  statedir.prepare(sup.config)
   if args.socket then sup.config.control.socket = args.socket end
   local _ <close> = require "luvisor.control.server".open(sup)
   local self = setmetatable({ sup = sup, upward = upward.new() }, Daemon)

@@ -13,6 +13,6 @@ return {
     if args.json then
       return output.json { version = core_os.version, lua = _VERSION }
     end
-    io.write("luvisor ", core_os.version, " (", _VERSION, ")\n")
+    output.write("luvisor ", core_os.version, " (", _VERSION, ")\n")
   end,
 }
