@@ -1,16 +1,20 @@
 --- A supervisor: services kept alive as their configuration says. It is what
 -- `luvisor up` runs, and a library: a script can own a tree of services and
--- leave nothing behind.
+-- leave nothing behind. Every key of a service is in [the
+-- configuration](config.md); [servers for tests](../guide/fixtures.md) shows a
+-- use.
 -- @module luvisor.supervisor
 -- @usage
 -- local supervisor = require "luvisor.supervisor"
 -- local sup <close> = supervisor.new {
+--   log = { dir = "log" },
 --   services = { sleeper = { command = { "sleep", "60" } } },
 -- }
 -- sup:start "sleeper"
 -- print(sup:status("sleeper").state) --> running
 
 local actions = require "luvisor.supervisor.actions"
+local clock = require "luvisor.supervisor.clock"
 local configs = require "luvisor.supervisor.config"
 local descendants = require "luvisor.supervisor.descendants"
 local errors = require "luvisor.error"
@@ -21,12 +25,15 @@ local journal = require "luvisor.supervisor.journal"
 local logs = require "luvisor.supervisor.logs"
 local machine = require "luvisor.supervisor.machine"
 local mainservice = require "luvisor.supervisor.mainservice"
+local passing = require "luvisor.supervisor.passing"
 local process = require "luvisor.process"
 local requests = require "luvisor.supervisor.requests"
+local scaling = require "luvisor.supervisor.scaling"
 local sockets = require "luvisor.supervisor.sockets"
 local task = require "luvisor.task"
 local time = require "luvisor.time"
 local waiters = require "luvisor.waiters"
+local whole = require "luvisor.supervisor.whole"
 
 local M = {}
 
@@ -34,7 +41,9 @@ local Supervisor = {}
 Supervisor.__index = Supervisor
 Supervisor.__name = "luvisor.supervisor"
 
-for name, method in pairs(requests) do Supervisor[name] = method end
+for _, methods in ipairs { passing, requests, scaling, whole } do
+  for name, method in pairs(methods) do Supervisor[name] = method end
+end
 
 local told = { failed = "error", backoff = "warning" }
 
@@ -57,48 +66,16 @@ local function tell(inst, from, event, detail)
     service = inst.name, from = from, to = inst.state, event = event,
     reason = inst.reason, by = detail and detail.by, pid = inst.pid,
   })
-  sup._news[#sup._news + 1] = inst
+  sup:tell_others(inst)
   mainservice.review(inst)
-end
-
--- What depends on a service that has changed: who waits for it looks again,
--- who requires it and has lost it is stopped until it comes back.
-local function pass_on(sup, inst)
-  inst:changed()
-  for _, name in ipairs(sup.graph:followers(inst.service)) do
-    for _, other in ipairs(sup:instances(name)) do
-      if other.state == "waiting" then
-        actions.await(other)
-      elseif not sup:has_what_it_requires(other) then
-        sup:lose(other, inst)
-      end
-    end
-  end
-  for _, name in ipairs(sup.graph:dependents(inst.service)) do
-    for _, other in ipairs(sup:instances(name)) do other:changed() end
-  end
 end
 
 --- Feed an event to the machine of an instance.
 -- @raise Closed when a request has no meaning in its state
+-- @local
 function Supervisor:step(inst, event, detail)
   machine.step(inst, event, actions, tell, detail)
-  if self._passing then return end
-  self._passing = true
-  while #self._news > 0 do pass_on(self, table.remove(self._news, 1)) end
-  self._passing = false
-end
-
-local may_be_lost = { starting = true, running = true, backoff = true }
-
---- It comes back by itself when what it requires has.
--- @local
-function Supervisor:lose(inst, required)
-  if not may_be_lost[inst.state] then return end
-  inst.again = true
-  self:step(inst, "lost", {
-    reason = ("requires %s, which is %s"):format(required.name, required.state),
-  })
+  self:settle()
 end
 
 --- The instances of a service.
@@ -109,72 +86,36 @@ function Supervisor:instances(name)
   return service and service.instances or {}
 end
 
-local function is_up(inst)
-  if inst.leaving then return false end
-  return machine.is_up[inst.state]
-    or (inst.spec.type == "job" and inst.state == "waiting")
-end
-
-local function all(list, is_so)
-  for _, inst in ipairs(list) do
-    if not is_so(inst) then return false, inst end
-  end
-  return true
-end
-
---- @local
-function Supervisor:has_what_it_requires(inst)
-  for _, name in ipairs(inst.spec.requires) do
-    if not all(self:instances(name), is_up) then return false end
-  end
-  return true
-end
-
-local function is_settled(inst)
-  return machine.is_settled[inst.state] or is_up(inst)
-    or inst.wanted == "down"
-end
-
-local function is_gone(inst)
-  return not machine.has_process[inst.state]
-end
-
--- Whom of these services it waits for, and until when.
-local function first_obstacle(sup, names, is_so, text)
-  for _, name in ipairs(names) do
-    local ok, inst = all(sup:instances(name), is_so)
-    if not ok then return text:format(inst.name, inst.state) end
-  end
-  return nil
-end
-
---- What keeps an instance from being started now.
--- @treturn string|nil a sentence; nil: nothing
-function Supervisor:obstacle(inst)
-  local spec = inst.spec
-  return first_obstacle(self, spec.requires, is_up, "waits for %s, which is %s")
-    or first_obstacle(self, spec.wants, is_settled, "waits for %s, which is %s")
-    or first_obstacle(self, spec.after, is_settled, "waits for %s, which is %s")
-    or first_obstacle(self, spec.conflicts, is_gone,
-      "conflicts with %s, which is %s")
-end
-
 --- The service says that another process of it is the main one: its end is the
 -- instance's from now on.
+-- @local
 function Supervisor:set_main_pid(inst, pid)
   local ok, main = pcall(process.adopt, pid)
-  if not ok then return end
+  if not ok then
+    return self.log:warning("its main process cannot be watched",
+      { service = inst.name, mainpid = pid, error = tostring(main) })
+  end
   inst.main, inst.pid = main, pid
+  inst:changed()
   self.events:emit("status", { service = inst.name, mainpid = pid })
 end
 
---- A fault of ours in the life of an instance: say it, and let go of it.
+--- A fault of ours in the life of an instance: say it, and leave nothing of it
+-- behind. Waits.
+-- @local
 function Supervisor:bug(inst, err)
   self.log:error("a fault of luvisor", { service = inst.name,
     error = tostring(err), traceback = err.traceback })
+  local ok, why = pcall(self.descendants.stop, self.descendants, inst,
+    { signal = "KILL", grace = 0 })
+  if ok then self.descendants:forget(inst) end
   inst.failure, inst.retry_after = tostring(err), false
-  inst.process, inst.pid = nil, nil
-  self:step(inst, "failed", { reason = "a fault of luvisor" })
+  inst.process, inst.pid, inst.begun = nil, nil, true
+  inst:changed()
+  if machine.has_process[inst.state] then
+    self:step(inst, "failed", { reason = "a fault of luvisor" })
+  end
+  if not ok then error(why, 0) end
 end
 
 local function add_instance(sup, service, number)
@@ -185,6 +126,7 @@ local function add_instance(sup, service, number)
 end
 
 --- Make what a spec says, stopped.
+-- @local
 function Supervisor:add(spec)
   local service = { name = spec.name, spec = spec, instances = {} }
   self.services[spec.name] = service
@@ -195,39 +137,71 @@ function Supervisor:add(spec)
   return service
 end
 
---- Add or take away an instance; one that is taken away must be stopped.
+--- Add an instance, stopped.
+-- @local
 function Supervisor:add_instance(service, number)
   return add_instance(self, service, number)
 end
 
---- Forget a service whose instances are stopped.
+--- Forget a service whose instances are stopped. Waits.
+-- @local
 function Supervisor:remove(name)
-  for _, inst in ipairs(self:instances(name)) do inst.log:close() end
+  local list = self:instances(name)
   self.services[name] = nil
+  self.sockets:forget(name)
+  for _, inst in ipairs(list) do inst:remove() end
 end
 
 --- Take another configuration's order and groups.
-function Supervisor:set_config(config)
-  self.config = config
-  self.graph = graph.new(config.services, config.order)
+-- @tparam table config
+-- @tparam[opt] {table,...} leaving specs of services that are not in it, and
+-- still count until they have gone
+function Supervisor:set_config(config, leaving)
+  local services = setmetatable({}, { __index = config.services })
+  local names = table.move(config.order, 1, #config.order, 1, {})
+  for _, spec in ipairs(leaving or {}) do
+    services[spec.name] = spec
+    names[#names + 1] = spec.name
+  end
+  self.config, self.graph = config, graph.new(services, names)
+end
+
+local function raise_unknown(self, name)
+  local names = {}
+  for service in pairs(self.services) do names[#names + 1] = service end
+  local near = errors.nearest(tostring(name), names)
+  errors.usage("no service %q%s", tostring(name),
+    near and (", did you mean %q?"):format(near) or "")
 end
 
 --- Find an instance, or all of a service.
 -- @tparam string name "web" or "worker@2"
--- @treturn {Instance,...}
+-- @treturn {Instance,...} none of a service that has none
+-- @treturn table the service: name, spec, instances
 -- @raise UsageError: no such service; the near name
 function Supervisor:find(name)
-  if self.services[name] then return self.services[name].instances end
-  local names = {}
-  for service, one in pairs(self.services) do
-    names[#names + 1] = service
-    for _, inst in ipairs(one.instances) do
-      if inst.name == name then return { inst } end
-    end
+  local service = self.services[name]
+  if service then return service.instances, service end
+  service = self.services[type(name) == "string" and name:match "^(.*)@%d+$"]
+  for _, inst in ipairs(service and service.instances or {}) do
+    if inst.name == name then return { inst }, service end
   end
-  local near = errors.nearest(tostring(name), names)
-  errors.usage("no service %q%s", tostring(name),
-    near and (", did you mean %q?"):format(near) or "")
+  raise_unknown(self, name)
+end
+
+-- All that are not closed: the end of the program closes them.
+local alive = {}
+local is_known = false -- to the program's end
+
+local function close_all()
+  task.nursery(function(n)
+    for sup in pairs(alive) do n:spawn(sup.close, sup) end
+  end)
+end
+
+local function keep(self)
+  if not is_known then task.at_exit(close_all) end
+  is_known, alive[self] = true, true
 end
 
 --- Make a supervisor. Nothing is started yet.
@@ -250,7 +224,7 @@ function M.new(config, opts)
   self.sockets = sockets.open(checked)
   for _, name in ipairs(checked.order) do self:add(checked.services[name]) end
   if opts and opts.persistent then self:remember() end
-  task.at_exit(function() self:close() end)
+  keep(self)
   return self
 end
 
@@ -259,9 +233,12 @@ end
 function Supervisor:remember()
   self.store = require "luvisor.supervisor.store".open(self)
   local state = self.store.state
-  for name, n in pairs(state.scaled) do
+  for name, scaled in pairs(state.scaled) do
     local service = self.services[name]
-    if service and service.spec.instances then self:scale(name, n) end
+    -- It holds until the file says another number.
+    if service and service.spec.instances == scaled.from then
+      self:restore_scale(service, scaled.to)
+    end
   end
   for name in pairs(state.stopped) do
     local ok, list = pcall(self.find, self, name)
@@ -279,19 +256,25 @@ function Supervisor:run()
   return self.exit_code or 0
 end
 
---- Stop all services in order, the dependent ones first, and let go of what the
--- supervisor holds. Waits; twice is harmless.
-function Supervisor:close()
-  if self.closed then return end
-  task.shield(function() self:shutdown() end)
+local function close(self)
+  self:shutdown()
   if self.closed then return end
   self.closed = true
   if self.store then self.store:flush() end
   for name in pairs(self.services) do self:remove(name) end
+  clock.close(self)
   self.descendants:close()
   self.sockets:close()
   self.events:close()
+  alive[self] = nil
   self.line:wake_all(true)
+end
+
+--- Stop all services in order, the dependent ones first, and let go of what the
+-- supervisor holds. Waits, and a cancellation does not end that; twice is
+-- harmless.
+function Supervisor:close()
+  if not self.closed then task.shield(close, self) end
 end
 
 Supervisor.__close = Supervisor.close

@@ -13,9 +13,16 @@
 
 enum { SAMPLE = 1000 };
 
+/* For no block, old_size is a type. */
+static bool take(lv_alloc *a, size_t old_size, size_t size) {
+  if (size > old_size && size - old_size > a->left) return false;
+  a->left += old_size - size; /* wraps around to what is right */
+  return true;
+}
+
 static void *allocate(void *ud, void *ptr, size_t old_size, size_t size) {
   lv_alloc *a = ud;
-  (void)old_size;
+  if (a->is_limited && !take(a, ptr ? old_size : 0, size)) return NULL;
   if (size == 0) {
     free(ptr);
     return NULL;

@@ -15,6 +15,8 @@ typedef struct {
   size_t size;
   size_t header; /* bytes of a long string before its text; 0: not known */
   bool learning;
+  bool is_limited; /* see quota.c */
+  size_t left;     /* bytes that may still be taken */
 } lv_alloc;
 
 /* A state on this allocator, which must outlive it; NULL: out of memory. */

@@ -19,6 +19,7 @@ static int open_protect(lua_State *L) {
 
 static const luaL_Reg core[] = {
     {"luvisor.core.cjson", luaopen_cjson},
+    {"luvisor.core.clockset", lv_open_clockset},
     {"luvisor.core.codec", lv_open_codec},
     {"luvisor.core.control", lv_open_control},
     {"luvisor.core.curl", lv_open_curl},
@@ -33,6 +34,7 @@ static const luaL_Reg core[] = {
     {"luvisor.core.pool", lv_open_pool},
     {"luvisor.core.process", lv_open_process},
     {"luvisor.core.proctree", lv_open_proctree},
+    {"luvisor.core.quota", lv_open_quota},
     {"luvisor.core.scope", lv_open_scope},
     {"luvisor.core.signal", lv_open_signal},
     {"luvisor.core.sink", lv_open_sink},

@@ -9,6 +9,7 @@
  * (for work on luvisor itself). */
 void lv_install_modules(lua_State *L);
 
+int lv_open_clockset(lua_State *L);
 int lv_open_control(lua_State *L);
 int lv_open_curl(lua_State *L);
 int lv_open_expect(lua_State *L);
@@ -22,6 +23,7 @@ int lv_open_os(lua_State *L);
 int lv_open_pool(lua_State *L);
 int lv_open_process(lua_State *L);
 int lv_open_proctree(lua_State *L);
+int lv_open_quota(lua_State *L);
 int lv_open_signal(lua_State *L);
 int lv_open_sink(lua_State *L);
 int lv_open_stream(lua_State *L);

@@ -232,6 +232,21 @@ static int l_addresses(lua_State *L) {
   return 1;
 }
 
+/*** listener:share() -> list of descriptors
+ * For programs that are to accept from them: blocking, as these expect what
+ * they inherit to be. Nobody accepts here then. They are the listener's. */
+static int l_share(lua_State *L) {
+  const listener *l = luaL_checkudata(L, 1, METATABLE);
+  lua_createtable(L, l->n, 0);
+  for (int i = 0; i < l->n; i++) {
+    int rc = lv_fd_set_nonblocking(l->socks[i].fd, false);
+    if (rc < 0) return lv_raise_os(L, rc, "listen", NULL);
+    lua_pushinteger(L, l->socks[i].fd);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 /* One more socket; 0 or -errno. A port that the kernel chose for the first is
  * the port of all. */
 static int add(listener *l, lv_addr at, int backlog, int mode) {
@@ -296,6 +311,7 @@ void lv_make_listener_class(lua_State *L) {
   static const luaL_Reg methods[] = {{"accept", l_accept},
                                      {"close", l_close},
                                      {"addresses", l_addresses},
+                                     {"share", l_share},
                                      {NULL, NULL}};
   luaL_newmetatable(L, METATABLE);
   luaL_newlib(L, methods);

@@ -13,12 +13,16 @@
 
 static const char METATABLE[] = "luvisor.NotifySocket";
 
-enum { MESSAGE = 4096 }; /* longer ones are cut; sd_notify's are short */
+enum {
+  MESSAGE = 4096, /* longer ones are cut; sd_notify's are short */
+  TURN = 64       /* messages after which others get a turn */
+};
 
 typedef struct {
   int fd; /* -1 once closed */
   lv_watch *watch;
   lv_task *waiter;
+  unsigned taken; /* since a task waited */
 } sock;
 
 static void on_message(void *arg, int events) {
@@ -43,7 +47,8 @@ static int receive(lua_State *L, lv_task *t, sock *s);
 static int receive_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   (void)status, (void)ctx;
-  if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
+  if (t->status == -ECANCELED || lv_task_is_cancelled(t))
+    return lv_raise_cancelled(L, t);
   sock *s = lua_touserdata(L, 1);
   if (s->fd < 0) return 0;
   return receive(L, t, s);
@@ -52,23 +57,31 @@ static int receive_done(lua_State *L, int status, lua_KContext ctx) {
 static int receive(lua_State *L, lv_task *t, sock *s) {
   char text[MESSAGE];
   lv_sender from;
-  ssize_t n = lv_dgram_receive(s->fd, text, sizeof text, &from);
+  if (++s->taken > TURN) {
+    s->taken = 0;
+    return lv_pause(L, t, receive_done);
+  }
+  ssize_t n = lv_dgram_receive(
+      s->fd, &(struct iovec){.iov_base = text, .iov_len = sizeof text}, &from);
   if (n >= 0) {
     lua_pushlstring(L, text, (size_t)n);
     lua_pushinteger(L, from.pid);
     lua_pushinteger(L, (lua_Integer)from.uid);
-    return 3;
+    lua_pushboolean(L, from.is_cut);
+    return 4;
   }
   if (n != -EAGAIN && n != -EINTR)
     return lv_raise_os(L, (int)n, "receive", NULL);
   int rc = lv_watch_set(s->watch, UV_READABLE);
   if (rc < 0) return lv_raise_os(L, rc, "watch", NULL);
   s->waiter = t;
+  s->taken = 0;
   return lv_park(L, t, "a notification", s, abort_receive, receive_done);
 }
 
-/*** sock:receive() -> text, pid, uid | nothing
- * The next message and who sent it; waits. Nothing once it is closed. */
+/*** sock:receive() -> text, pid, uid, is_cut | nothing
+ * The next message and who sent it; waits. Of one longer than 4096 bytes it is
+ * the first of them. Nothing once it is closed. */
 static int l_receive(lua_State *L) {
   sock *s = luaL_checkudata(L, 1, METATABLE);
   lua_settop(L, 1);

@@ -2,7 +2,6 @@
 #include "os/dgram.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,13 +48,13 @@ static void close_all(const struct cmsghdr *c) {
   }
 }
 
-ssize_t lv_dgram_receive(int fd, char *to, size_t size, lv_sender *from) {
+ssize_t lv_dgram_receive(int fd, const struct iovec *to, lv_sender *from) {
   union {
     char
         bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS * sizeof(int))];
     struct cmsghdr align;
   } control;
-  struct iovec piece = {.iov_base = to, .iov_len = size};
+  struct iovec piece = *to;
   struct msghdr message = {.msg_iov = &piece,
                            .msg_iovlen = 1,
                            .msg_control = control.bytes,
@@ -63,6 +62,7 @@ ssize_t lv_dgram_receive(int fd, char *to, size_t size, lv_sender *from) {
   ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (n < 0) return -errno;
   *from = (lv_sender){.uid = (uid_t)-1};
+  from->is_cut = (message.msg_flags & MSG_TRUNC) != 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c;
        c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET) continue;
@@ -70,7 +70,8 @@ ssize_t lv_dgram_receive(int fd, char *to, size_t size, lv_sender *from) {
     if (c->cmsg_type != SCM_CREDENTIALS) continue;
     struct ucred who;
     memcpy(&who, CMSG_DATA(c), sizeof who);
-    *from = (lv_sender){.pid = who.pid, .uid = who.uid};
+    from->pid = who.pid;
+    from->uid = who.uid;
   }
   return n;
 }

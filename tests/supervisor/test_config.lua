@@ -203,8 +203,27 @@ service "b" { command = "true", log = { stderr = "x" } }]],
   { "error 'my own'", "my own" },
   { "local x = nil + 1", "arithmetic on a nil value" },
   { "os.execute 'true'", "attempt to call a nil value" },
-  { "io.open 'x'", "attempt to index a nil value" },
-  { "require 'x'", "attempt to call a nil value" },
+  { "io.open 'x'", "there is no \"io\": a configuration has" },
+  { "require 'x'", "there is no \"require\": a configuration has" },
+  { "servce 'x' {}", "there is no \"servce\"; did you mean \"service\"?" },
+  { [[service "a" { command = "true | cat" }]],
+    "command: \"|\" is for a shell: write { shell" },
+  { [[service "a" { command = "true", ready = { tpc = "x" } }]],
+    "ready: tpc: unknown key; did you mean \"tcp\"?" },
+  { [[service "a" { command = "true", limits = { nofiles = 1 } }]],
+    "limits: nofiles: expected one of" },
+  { [[service "a" { command = "true", hooks = { pre_stop = { command = "true",
+    timout = 1 } } }]], "pre_stop: timout: unknown key" },
+  { [[service "a" { type = "job", command = "true",
+    schedule = { at = "1 2 3", overlap = "no" } }]],
+    "schedule: at: expected five fields" },
+  { [[service "a" { command = "true", reload = { signal = "FOO" } }]],
+    "reload: signal: expected a signal" },
+  { [[luvisor { control = { tcp = "127.0.0.1:1" } }]], "needs a token" },
+  { [[luvisor { control = { allow = { statsu = "*" } } }]],
+    "statsu: expected" },
+  { [[luvisor { control = { allow = { start = { grop = "x" } } } }]],
+    "start: grop: unknown key; did you mean \"group\"?" },
   { "setmetatable({}, { __gc = error })", "__gc is not allowed" },
   { "assert(load(string.char(27)))", "attempt to load a binary chunk" },
   { "while true do end", "takes too long to evaluate" },
@@ -222,6 +241,11 @@ tap.test("what else can be wrong", function()
   end
 end)
 
+tap.test("service(name, table) is a call, too", function()
+  local c = load_text [[service("a", { command = "true" })]]
+  is_deeply(c.services.a.command, { "true" })
+end)
+
 tap.test("a hang inside a C function ends at the deadline", function()
   local text = messages_of
     [[string.find(("a"):rep(50000), (".-"):rep(20) .. "b")]]
@@ -230,7 +254,7 @@ end)
 
 tap.test("a missing file says so", function()
   local _, err = pcall(config.load, "/nonexistent/luvisor.lua")
-  is(err.message, "/nonexistent/luvisor.lua:0: there is no such file")
+  is(err.message, "/nonexistent/luvisor.lua: there is no such file")
 end)
 
 tap.test("a table of a script is checked the same way", function()

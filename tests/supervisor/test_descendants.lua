@@ -1,9 +1,14 @@
+-- slow
 -- Whatever a service forks, it is found, stopped, and reaped.
+local errors = require "luvisor.error"
 local process = require "luvisor.process"
+local stopping = require "luvisor.supervisor.stopping"
 local tap = require "luvisor.tap"
 local task = require "luvisor.task"
-local services = dofile(os.getenv "LUVISOR_SOURCE"
-  .. "/tests/support/services.lua")
+local tree = require "luvisor.core.proctree"
+local SUPPORT = os.getenv "LUVISOR_SOURCE" .. "/tests/support/"
+local children = dofile(SUPPORT .. "children.lua")
+local services = dofile(SUPPORT .. "services.lua")
 
 local is, ok = tap.is, tap.ok
 local with, alive = services.with, services.alive
@@ -28,6 +33,10 @@ local function stops_all(script, n, opts)
     end, { log = { dir = services.TMP .. "/log", level = "error" } })
   return killed
 end
+
+-- Each generation, deaf to TERM, leaves the next one in a session of its own.
+local NEXT <const> = [=[trap '' TERM; [ $1 -lt 2000 ] || exit
+  setsid sh -c "$NEXT" sh $(($1 + 1)) $2 &]=]
 
 services.both_ways(function(how)
   tap.test("a plain child is asked like its leader, " .. how, function()
@@ -73,6 +82,76 @@ services.both_ways(function(how)
       setsid sh -c "trap \"\" TERM; sleep MARK; :" & done; wait; sleep MARK']],
       100, { grace = 0 })
     ok(killed >= 1)
+  end)
+
+  tap.test("what others leave alive: a leader that goes at once, and what "
+    .. "ignores TERM, has a session, is plain, " .. how, function()
+    local killed = stops_all([[sh -c 'trap "" TERM; while :; do sleep MARK; ]]
+      .. [[done' & setsid sleep MARK & sleep MARK & trap 'exit 0' TERM; ]]
+      .. [[while :; do wait; done]], 4, { grace = 0.2 })
+    ok(killed >= 1)
+  end)
+
+  tap.test("what runs away, from parent to child, is caught, " .. how,
+    function()
+      local mark, killed = services.mark()
+      with({ a = { command = { shell = ([[sh -c "$NEXT" sh 0 %s &
+        exec sleep %s]]):format(mark, mark) }, stop = { grace = 0 },
+        env = { NEXT = NEXT } } }, function(sup)
+        sup:start "a"
+        tap.eventually(function() return count(mark) >= 1 end)
+        sup:stop "a"
+        is(count(mark), 0)
+        killed = #sup:status("a").killed
+      end)
+      ok(killed >= 1)
+    end)
+
+  tap.test("the same when the leader ends by itself, " .. how, function()
+    local mark = services.mark()
+    with({ a = { command = { shell = ([[sh -c "$NEXT" sh 0 %s &]]):format(
+      mark) }, restart = "never", stop = { grace = 0 },
+      env = { NEXT = NEXT } } }, function(sup)
+      pcall(sup.start, sup, "a")
+      sup:find("a")[1]:wait_until(function(inst)
+        return inst.state == "stopped"
+      end)
+      is(count(mark), 0)
+    end)
+  end)
+
+  tap.test("another user's processes, " .. how, function()
+    children.need_root()
+    local mark = services.mark()
+    with({ a = { user = "nobody", cwd = "/", stop = { grace = 5 },
+      command = { shell = ("setsid sleep %s & (setsid sleep %s &); "
+        .. "exec sleep %s"):format(mark, mark, mark) } } }, function(sup)
+      sup:start "a"
+      tap.eventually(function() return count(mark) >= 3 end)
+      sup:stop "a"
+      is(count(mark), 0)
+    end)
+  end)
+
+  tap.test("many that stop at once share their looks, " .. how, function()
+    local mark, list, looks = services.mark(), {}, 0
+    for i = 1, 60 do
+      list["s" .. i] = { command = "sleep " .. mark, autostart = true }
+    end
+    local look = tree.look
+    with(list, function(sup)
+      sup:start_all()
+      tap.eventually(function() return count(mark) == 60 end)
+      tree.look = function()
+        looks = looks + 1
+        return look()
+      end
+      local closed, err = pcall(sup.close, sup)
+      tree.look = look
+      ok(closed, err)
+    end)
+    is(count(mark), 0)
+    ok(looks < 60, looks .. " looks")
   end)
 
   tap.test("a leader that leaves a child: it is stopped, then started again, "
@@ -135,6 +214,34 @@ services.both_ways(function(how)
   end)
 end)
 
+-- As by sudo, in a luvisor without privileges.
+tap.test("who may not be signalled is named, and given up", function()
+  local signal, stubborn = tree.signal, stopping.stubborn
+  local mark, said = services.mark(), {}
+  with({ a = { command = "true" } }, function(sup)
+    local unit = { name = "x", spec = sup:find("a")[1].spec, sup = sup }
+    local options = sup.descendants:prepare(unit)
+    options[1], options[2] = "sleep", mark
+    unit.process = process.spawn(options)
+    sup.descendants:started(unit)
+    function sup.log.warning(_, message) said[#said + 1] = message end
+    tree.signal = function()
+      errors.raise { kind = "OSError", code = "EPERM", message = "not allowed" }
+    end
+    stopping.stubborn = 0.05
+    unit.cgroup = nil
+    local ended = pcall(sup.descendants.stop, sup.descendants, unit,
+      { signal = "TERM", grace = 0 })
+    tree.signal, stopping.stubborn = signal, stubborn
+    ok(ended)
+    is(said[1], "it lives on: we may not signal it")
+    is(count(mark), 1)
+    unit.process:kill()
+    unit.process:wait()
+    sup.descendants:forget(unit)
+  end)
+end)
+
 tap.test("the script's own orphans are its own business", function()
   local mark = services.mark()
   local pid
@@ -190,8 +297,8 @@ tap.test("strangers are reaped, and no exit status is stolen", function()
     end, { jobs = 20 })
     is(wrong, 0)
   end)
-  local tree = require "luvisor.core.proctree"
-  is(#tree.orphans(), 0, "and no zombie is left")
+  local living, dead = tree.look():orphans()
+  is(#living + #dead, 0, "and no zombie is left")
 end)
 
 tap.done()

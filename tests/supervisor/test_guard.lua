@@ -1,88 +1,19 @@
+-- slow
 -- After kill -9 of luvisor nothing of its services lives on.
 local fs = require "luvisor.fs"
-local process = require "luvisor.process"
 local signal = require "luvisor.signal"
 local tap = require "luvisor.tap"
 local time = require "luvisor.time"
 local tree = require "luvisor.core.proctree"
-local SUPPORT = os.getenv "LUVISOR_SOURCE" .. "/tests/support/"
-local services = dofile(SUPPORT .. "services.lua")
+local guarded = dofile(os.getenv "LUVISOR_SOURCE"
+  .. "/tests/support/guarded.lua")
 
 local is, ok = tap.is, tap.ok
-local LUVISOR = assert(os.getenv "LUVISOR", "LUVISOR is not set")
-
--- A luvisor that supervises. Its table of services comes as text, by the
--- environment: marks on its own command line would be found.
-local PROGRAM <const> = [[
-local services = dofile "]] .. SUPPORT .. [[services.lua"
-local tree = require "luvisor.core.proctree"
-if arg[1] == "without cgroups" then tree.cgroup_own = function() end end
-local sup <close> = require "luvisor.supervisor".new(services.config(
-  load("return " .. os.getenv "SERVICES")()))
-local guard = sup.descendants.guard
-print(guard.process.pid)
-sup:start_all()
-sup:run()
-]]
-
--- Returns the process, and the pid of its guard. MARK in the text is the mark.
-local function start(how, text, mark, opts)
-  local env = { SERVICES = text:gsub("MARK", mark or "") }
-  for name, value in pairs(opts and opts.env or {}) do env[name] = value end
-  local p = process.spawn { LUVISOR, "-e", opts and opts.program or PROGRAM,
-    how, env = env, stdout = "pipe", stop = { signal = "KILL" },
-    stderr = { file = services.TMP .. "/stderr" } }
-  return p, tonumber(p.stdout:readline())
-end
-
-local function gone(text, name)
-  return tap.eventually(function() return #services.alive(text) == 0 end, name)
-end
-
-local function there(text, n)
-  tap.eventually(function() return #services.alive(text) >= n end)
-end
-
-local function is_dead(pid)
-  return tree.stat(pid) == nil
-end
-
--- The stderr of the luvisor that was last started, and its guard's.
-local function said()
-  local text = fs.read_file(services.TMP .. "/stderr")
-  fs.remove(services.TMP .. "/stderr")
-  services.clean()
-  return text
-end
-
-local function no_cgroup_of(pid)
-  local own = services.has_cgroups() and tree.cgroup_own()
-  for _, dir in ipairs(own and tree.cgroup_folders(own) or {}) do
-    if dir:find("/luvisor-" .. pid .. ".", 1, true) then return false end
-  end
-  return true
-end
-
-local function guards_of(p)
-  local list = {}
-  for _, one in ipairs(tree.below { p.pid }) do
-    if one.name == "lv-guard" then list[#list + 1] = one.pid end
-  end
-  return list
-end
-
-local FAMILY <const> = [[{
-  a = { command = { shell = "sleep MARK & exec sleep MARK" } },
-  stubborn = { command = { shell = [=[trap '' TERM; sh -c 'trap "" TERM
-    while :; do sleep MARK; done' & while :; do sleep MARK; done]=] } },
-  session = { command = { shell = "setsid sleep MARK & exec sleep MARK" } },
-  double = { command = { shell =
-    "(sh -c '(setsid sleep MARK &)' &); exec sleep MARK" } },
-  clean = { command = { shell = "env -i sleep MARK & exec sleep MARK" } },
-  stopped = { command = { shell = "sh -c 'kill -STOP $$; sleep MARK'" } },
-  both = { command = { shell =
-    "sh -c 'env -i setsid sleep MARK & sleep MARK; :' & exec sleep MARK" } },
-}]]
+local services, start = guarded.services, guarded.start
+local gone, there, said = guarded.gone, guarded.there, guarded.said
+local is_dead, kill = guarded.is_dead, guarded.kill
+local FAMILY <const>, COUNT <const> = guarded.FAMILY, guarded.COUNT
+local PROGRAM <const> = guarded.PROGRAM
 
 local ONE <const> = "{ a = { command = 'sleep MARK' } }"
 local TWO <const> = "{ a = { command = { shell = "
@@ -92,13 +23,12 @@ services.both_ways(function(how)
   tap.test("kill -9 of luvisor leaves none of any kind, " .. how, function()
     local mark = services.mark()
     local p, guard = start(how, FAMILY, mark)
-    there(mark, 17)
-    p:kill()
-    p:wait()
+    there(mark, COUNT)
+    kill(p)
     gone(mark, "all are dead")
     tap.eventually(function() return is_dead(guard) end, "its guard ends, too")
     tap.like(said(), "its guard has killed.* sleep %(%d+%)")
-    ok(no_cgroup_of(p.pid), "nor a cgroup")
+    ok(guarded.no_cgroup_of(p.pid), "nor a cgroup")
   end)
 
   tap.test("who shall survive does, " .. how, function()
@@ -111,8 +41,7 @@ services.both_ways(function(how)
     }]], mark)
     there(live, 2)
     there(dead, 2)
-    p:kill()
-    p:wait()
+    kill(p)
     gone(dead)
     tap.eventually(function() return is_dead(guard) end)
     is(#services.alive(live), 2)
@@ -133,8 +62,7 @@ services.both_ways(function(how)
         return list
       end)()]], mark)
       there(mark, some)
-      p:kill()
-      p:wait()
+      kill(p)
       gone(mark, ("after %d"):format(some))
       said()
     end
@@ -143,14 +71,13 @@ services.both_ways(function(how)
   tap.test("a guard that is killed is replaced, " .. how, function()
     local mark = services.mark()
     local p, guard = start(how, FAMILY, mark)
-    there(mark, 17)
+    there(mark, COUNT)
     signal.send(guard, "KILL")
     tap.eventually(function()
-      local now = guards_of(p)
+      local now = guarded.guards_of(p)
       return #now == 1 and now[1] ~= guard
     end)
-    p:kill()
-    p:wait()
+    kill(p)
     gone(mark)
     said()
   end)
@@ -161,8 +88,7 @@ services.both_ways(function(how)
     there(mark, 1)
     signal.send(p.pid, "STOP") -- it cannot replace it
     signal.send(guard, "KILL")
-    p:kill()
-    p:wait()
+    kill(p)
     gone(mark)
     said()
   end)
@@ -205,11 +131,10 @@ tap.test("a supervisor within a supervisor: all ends with the outer one",
       return ("%q"):format((ONE:gsub("MARK", mark)))
     end)
     fs.write_file(inner, text)
-    local p = start("", ("{ inner = { command = { %q, %q } } }"):format(LUVISOR,
-      inner))
+    local p = start("", ("{ inner = { command = { %q, %q } } }"):format(
+      os.getenv "LUVISOR", inner))
     there(mark, 1)
-    p:kill()
-    p:wait()
+    kill(p)
     gone(mark)
     gone(inner)
     fs.remove(inner)

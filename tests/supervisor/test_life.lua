@@ -164,7 +164,7 @@ end)
 
 tap.test("descendants: none survives a stop, whatever it does", function()
   local script = [[
-    sh -c 'trap "" TERM; while :; do sleep 1; done' &
+    sh -c 'trap "" TERM; echo >$TMPDIR/log/deaf; while :; do sleep 1; done' &
     setsid sleep 1000 &
     (sh -c '(sleep 1001 &)' &)
     exec sleep 1002]]
@@ -172,7 +172,10 @@ tap.test("descendants: none survives a stop, whatever it does", function()
     function(sup)
       sup:start "a"
       local inst = sup:find("a")[1]
-      tap.eventually(function() return #sup.descendants:list(inst) >= 5 end)
+      tap.eventually(function()
+        return lv.fs.exists(os.getenv "TMPDIR" .. "/log/deaf")
+          and #sup.descendants:list(inst) >= 5
+      end)
       sup:stop "a"
       is(#sup.descendants:list(inst), 0)
       ok(#sup:status("a").killed >= 1, "what was killed is named")

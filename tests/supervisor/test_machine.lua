@@ -23,9 +23,7 @@ end
 
 tap.test("every cell leads to a state of the table, by a known action",
   function()
-    local actions = { await = true, launch = true, terminate = true,
-      sweep = true, announce = true, delay = true, give_up = true,
-      reload = true, forget = true, settle = true }
+    local actions = require "luvisor.supervisor.actions"
     for state, row in pairs(machine.table) do
       for event, entry in pairs(row) do
         local cell = state .. "." .. event
@@ -73,6 +71,54 @@ tap.test("every request but reload has a meaning in every state", function()
     ok(row.stop, state .. ": stop")
   end
 end)
+
+tap.test("no state is a trap: each is left by a request, and by itself if it "
+  .. "is not one to stay in", function()
+  local left_by = { -- what an owner of the state sends: a task, or a timer
+    waiting = { "go" }, starting = { "ready", "unready", "failed" },
+    stopping = { "halted", "retry", "again", "failed", "finished" },
+    backoff = { "timer" },
+  }
+  for state, row in pairs(machine.table) do
+    local is_left = state == "stopping" -- on its way to another already
+    for event, entry in pairs(row) do
+      is_left = is_left or machine.is_request[event] and entry[1] ~= state
+    end
+    ok(is_left, state .. " is left by a request")
+    for _, event in ipairs(left_by[state] or {}) do
+      ok(row[event] and row[event][1] ~= state, state .. "." .. event)
+    end
+  end
+end)
+
+tap.test("from each state each other is reached by requests and ends",
+  function()
+    for first in pairs(machine.table) do
+      local seen, todo = { [first] = true }, { first }
+      for _, state in ipairs(todo) do
+        for _, entry in pairs(machine.table[state]) do
+          if not seen[entry[1]] then todo[#todo + 1] = entry[1] end
+          seen[entry[1]] = true
+        end
+      end
+      for state in pairs(machine.table) do
+        ok(seen[state], first .. " … " .. state)
+      end
+    end
+  end)
+
+tap.test("each request in each state: a step, or a sentence that says why not",
+  function()
+    for state in pairs(machine.table) do
+      for event in pairs(machine.is_request) do
+        local inst = { name = "x", state = state }
+        local _, actions, tell = recorder()
+        local done, err = pcall(machine.step, inst, event, actions, tell)
+        ok(done or err.message == ("x: cannot %s a service that is %s"):format(
+          event, state), state .. "." .. event)
+      end
+    end
+  end)
 
 tap.test("a process begins in starting only, by launch; ends by a verdict",
   function()

@@ -108,6 +108,11 @@ function Listener:__call()
   return sockets.new(self._core:accept())
 end
 
+-- For a supervisor: the descriptors, to be passed to programs that accept.
+function Listener:_share()
+  return self._core:share()
+end
+
 --- Stop listening; who waits for a connection gets Closed, a loop ends. The
 -- file of a Unix socket is removed, if it is still ours. Accepted connections
 -- go on, others are refused. Twice is harmless.

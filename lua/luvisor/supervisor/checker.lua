@@ -81,6 +81,21 @@ end
 
 check = M.check
 
+--- Check a table that is the value of one key.
+-- @tparam table value
+-- @tparam table schema
+-- @tparam table context
+-- @treturn table|nil as `check` has it; nil and all that is wrong in it, a
+-- whole sentence
+function M.fields(value, schema, context)
+  local wrong = {}
+  local result = check(value, schema, context, function(name, why)
+    wrong[#wrong + 1] = name .. ": " .. why
+  end)
+  if wrong[1] then return nil, table.concat(wrong, "; ") end
+  return result
+end
+
 --- Lay the keys of one table over those of another; tables with keys of their
 -- own are merged, lists are replaced.
 -- @treturn table a new one

@@ -15,9 +15,16 @@ local serial = require "luvisor.supervisor.serial"
 local M = {}
 
 local DEADLINE <const> = 3 -- seconds for the evaluation in a child
+local MEMORY <const> = 1 << 30 -- bytes for it
+
+-- An empty variable is one that is not set.
+local function given(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
 
 local function home()
-  return os.getenv "HOME" or "/"
+  return given "HOME" or "/"
 end
 
 local function is_root()
@@ -30,13 +37,13 @@ local function defaults()
     return { config = "/etc/luvisor/luvisor.lua", state = "/run/luvisor",
              log = "/var/log/luvisor" }
   end
-  local runtime = os.getenv "XDG_RUNTIME_DIR"
+  local runtime = given "XDG_RUNTIME_DIR"
   return {
-    config = (os.getenv "XDG_CONFIG_HOME" or home() .. "/.config")
+    config = (given "XDG_CONFIG_HOME" or home() .. "/.config")
       .. "/luvisor/luvisor.lua",
     state = runtime and runtime .. "/luvisor"
       or ("/tmp/luvisor-%d"):format(core.geteuid()),
-    log = (os.getenv "XDG_STATE_HOME" or home() .. "/.local/state")
+    log = (given "XDG_STATE_HOME" or home() .. "/.local/state")
       .. "/luvisor",
   }
 end
@@ -46,13 +53,15 @@ end
 -- default. Never the current directory on its own.
 -- @treturn string absolute
 function M.find(path)
-  path = path or os.getenv "LUVISOR_CONFIG" or defaults().config
+  path = path or given "LUVISOR_CONFIG" or defaults().config
   if path:sub(1, 1) == "/" then return path end
   return core.getcwd() .. "/" .. path
 end
 
+-- Line 0 is the file as a whole.
 local function as_text(err)
-  local where = ("%s:%d: "):format(err.file, err.line)
+  local where = err.line > 0 and ("%s:%d: "):format(err.file, err.line)
+    or err.file .. ": "
   if err.service then where = where .. ("service %q: "):format(err.service) end
   if err.key and err.key ~= "" then where = where .. err.key .. ": " end
   return where .. err.message
@@ -104,8 +113,14 @@ local function check_settings(run, list)
     body = checker.merge(body, one.body, schema.settings)
   end
   local first = run.settings[1]
-  return checker.check(body, schema.settings,
+  local settings = checker.check(body, schema.settings,
     { dir = first and first.dir or run.dir }, report or error)
+  local control = settings.control
+  if control.tcp and (control.token or "") == "" then
+    report("control.tcp", "needs a token, or whoever reaches it could do "
+      .. "anything")
+  end
+  return settings
 end
 
 local default_restart = { daemon = "on-failure", oneshot = "never",
@@ -147,7 +162,9 @@ end
 local function fill_settings(config, settings)
   local default = defaults()
   config.state_dir = settings.state_dir or default.state
-  config.log, config.control = settings.log, settings.control
+  -- Defaults are shared: what is filled in goes into copies.
+  config.log = checker.merge(settings.log, {}, {})
+  config.control = checker.merge(settings.control, {}, {})
   config.log.dir = config.log.dir or default.log
   config.control.socket = config.control.socket
     or config.state_dir .. "/control.sock"
@@ -188,12 +205,23 @@ require "luvisor.supervisor.sandbox".evaluate(arg[1])
 io.stdout:write "done"
 ]]
 
--- A file that hangs inside a C function would hang us: first it is evaluated
--- in a child that has a deadline and little memory.
+-- Bytes of our address space, of which a sanitizer makes terabytes.
+local function own_size()
+  for line in io.lines "/proc/self/status" do
+    local size = line:match "^VmSize:%s*(%d+)"
+    if size then return tonumber(size) * 1024 end
+  end
+end
+
+-- A file that hangs inside a C function, or eats all memory there, would end
+-- us: first it is evaluated in a child that has a deadline and little memory,
+-- and that the kernel ends before us.
 local function evaluate_in_child(path)
+  local size = own_size()
   local ok, result = pcall(process.run, {
     self_path(), "-e", PROBE, path, timeout = DEADLINE, check = false,
-    limits = { core = 0 }, max_output = 1 << 20,
+    limits = { core = 0, as = size and size + MEMORY },
+    oom_score_adj = 1000, max_output = 1 << 20, stop = { signal = "KILL" },
   })
   if ok and result.stdout == "done" then return end
   local why = ok and ("its evaluation %s"):format(tostring(result))
@@ -213,8 +241,10 @@ function M.load(path)
   path = M.find(path)
   local ok, err = pcall(fs.stat, path)
   if not ok then
+    local hint = path == defaults().config
+      and ": -c FILE or $LUVISOR_CONFIG names another" or ""
     raise { { file = path, line = 0, message = err.code == "ENOENT"
-      and "there is no such file" or tostring(err) } }
+      and "there is no such file" .. hint or tostring(err) } }
   end
   evaluate_in_child(path)
   local run = sandbox.evaluate(path)
@@ -226,12 +256,13 @@ end
 -- services: a file that is being edited must not hide it. Waits.
 -- @tparam[opt] string path see `find`
 -- @treturn table path, state_dir, log, control; errors: a text, if the file
--- cannot be read or evaluated, and these may be the defaults for that reason
+-- cannot be read or evaluated; is_told: it has said its settings all the same,
+-- else these are the defaults
 function M.locate(path)
   path = M.find(path)
   local run = { file = path, settings = {}, texts = {}, errors = {} }
   if fs.exists(path) then
-    run = sandbox.evaluate(path)
+    run = sandbox.evaluate(path, true)
   else
     run.errors[1] = { file = path, line = 0, message = "there is no such file" }
   end
@@ -240,6 +271,7 @@ function M.locate(path)
   fill_settings(config, check_settings(run, {}))
   local first = run.errors[1]
   config.errors = first and as_text(first)
+  config.is_told = #run.settings > 0
   return config
 end
 

@@ -6,6 +6,11 @@
 
 local M = {}
 
+local MINUTE <const> = 60
+local QUARTER <const> = 15 * MINUTE -- clocks are changed at quarters of hours
+local DAY <const> = 24 * 60 * MINUTE
+local SHIFT <const> = 60 * MINUTE -- by which clocks go back
+
 local names = {
   month = { jan = 1, feb = 2, mar = 3, apr = 4, may = 5, jun = 6, jul = 7,
             aug = 8, sep = 9, oct = 10, nov = 11, dec = 12 },
@@ -89,32 +94,73 @@ local function day_fits(at, date)
   return day or wday
 end
 
--- The next minute that fits, looking at months, days, hours and minutes in
--- turn; at most eight years ahead (29 February).
-local function next_match(at, now)
-  local date = os.date("*t", math.floor(now) + 60)
-  date.sec = 0
-  local limit = date.year + 8
-  local function carry(key, resets)
-    date[key] = date[key] + 1
-    for name, value in pairs(resets) do date[name] = value end
-    date.isdst = nil
-    date = os.date("*t", os.time(date))
+local function fits(at, date)
+  return at.month[date.month] and day_fits(at, date) and at.hour[date.hour]
+    and at.min[date.min]
+end
+
+local function next_minute(one, tomorrow)
+  one.min = one.min + 1
+  if one.min == 60 then one.hour, one.min = one.hour + 1, 0 end
+  if one.hour < 24 then return end
+  one.hour, one.day, one.month, one.wday = 0, tomorrow.day, tomorrow.month,
+    tomorrow.wday
+end
+
+-- Would it have been due between two minutes that the clock shows one after the
+-- other?
+local function is_left_out(at, before, date)
+  local gap = (date.hour * 60 + date.min - before.hour * 60 - before.min) % 1440
+  for _ = 2, gap do
+    next_minute(before, date)
+    if fits(at, before) then return true end
   end
-  while date.year <= limit do
-    if not at.month[date.month] then
-      carry("month", { day = 1, hour = 0, min = 0 })
-    elseif not day_fits(at, date) then
-      carry("day", { hour = 0, min = 0 })
-    elseif not at.hour[date.hour] then
-      carry("hour", { min = 0 })
-    elseif not at.min[date.min] then
-      carry("min", {})
-    else
-      local time = os.time(date)
-      if time > now then return time end
-      carry("min", {})
-    end
+  return false
+end
+
+local function is_shown_again(date, time)
+  if date.isdst then return false end
+  local before = os.date("*t", time - SHIFT)
+  return before.isdst and before.hour == date.hour and before.min == date.min
+end
+
+-- A time of day that the clock leaves out when it is put forward is due at once
+-- afterwards; one that it shows twice is due when it is shown first. So has
+-- cron(8), and not where every hour is meant.
+local function is_due(at, date, time)
+  if at.hour.any then return fits(at, date) end
+  if fits(at, date) then return not is_shown_again(date, time) end
+  return is_left_out(at, os.date("*t", time - MINUTE), date)
+end
+
+-- The first minute of a later day; the clock may not show midnight.
+local function day_from(date, time, month, day)
+  local start = os.time { year = date.year, month = month, day = day, hour = 0 }
+  if start <= time then return time + QUARTER end
+  return start
+end
+
+-- How far one may go on from a time at which it is not due.
+local function step(at, date, time)
+  if not at.month[date.month] then
+    return day_from(date, time, date.month + 1, 1)
+  elseif not day_fits(at, date) then
+    return day_from(date, time, date.month, date.day + 1)
+  elseif not at.hour[date.hour] then
+    return time + QUARTER - time % QUARTER
+  end
+  return time + MINUTE
+end
+
+-- The next minute that is due, at most eight years ahead (29 February). It goes
+-- by real time, for local time has gaps and comes twice.
+local function next_match(at, now)
+  local time = (math.floor(now) // MINUTE + 1) * MINUTE
+  local limit = time + 8 * 366 * DAY
+  while time < limit do
+    local date = os.date("*t", time)
+    if is_due(at, date, time) then return time end
+    time = step(at, date, time)
   end
   return math.huge
 end

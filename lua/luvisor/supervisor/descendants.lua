@@ -3,15 +3,15 @@
 --
 -- We are the subreaper, so every process that comes from a service is below us.
 -- Where a cgroup can be made for an instance, that says who belongs to it.
--- Elsewhere what is below its leader does, and what is below an orphan (now our
--- child) that is in its session, has its mark in the environment, or was seen
--- below it before.
+-- Elsewhere what is below its leader does, and what is below an orphan that is
+-- its (looks.lua).
 -- @module luvisor.supervisor.descendants
 
 local core_os = require "luvisor.core.os"
-local core_task = require "luvisor.core.task"
+local folders = require "luvisor.supervisor.folders"
 local guards = require "luvisor.supervisor.guard"
 local leftovers = require "luvisor.supervisor.leftovers"
+local looks = require "luvisor.supervisor.looks"
 local random = require "luvisor.supervisor.random"
 local stopping = require "luvisor.supervisor.stopping"
 local task = require "luvisor.task"
@@ -23,31 +23,14 @@ local D = {}
 D.__index = D
 D.__name = "luvisor.supervisor.descendants"
 
-local roots = 0
+local PATIENCE <const> = 0.5 -- seconds to wait until what is in doubt is known
 
--- What a supervisor has left that was killed together with its guard.
-local function remove_stale(own)
-  for _, dir in ipairs(tree.cgroup_folders(own)) do
-    local pid, start = dir:match "/luvisor%-(%d+)%.(%d+)%.%d+$"
-    local owner = pid and tree.stat(tonumber(pid))
-    local is_there = owner and owner.start == tonumber(start)
-    if pid and not is_there then tree.cgroup_remove(dir) end
-  end
-end
-
--- A folder of our own in the cgroup that we are in; nil if that cannot be.
-local function make_root()
-  local own = tree.cgroup_own()
-  if not own then return nil end
-  remove_stale(own)
-  local us = tree.stat(core_os.getpid())
-  roots = roots + 1
-  local root = ("%s/luvisor-%d.%d.%d"):format(own, us.pid, us.start, roots)
-  local made = tree.cgroup_make(root) and tree.cgroup_make(root .. "/kill")
-    and tree.cgroup_make(root .. "/live")
-  if made then return root end
-  tree.cgroup_remove(root)
-  return nil
+-- Without /proc we know no more than our own children.
+local function is_blind(sup)
+  if tree.stat(core_os.getpid()) then return false end
+  sup.log:warning("there is no /proc: what leaves the process group of its "
+    .. "service cannot be found")
+  return true
 end
 
 --- Become the reaper of all that services leave behind.
@@ -56,16 +39,19 @@ end
 -- @treturn D
 function M.open(sup, opts)
   local id = random.hex(16)
-  local root = not (opts and opts.cgroups == false) and make_root() or nil
+  local root, lock
+  if not (opts and opts.cgroups == false) then
+    root, lock = folders.open(sup, id)
+  end
   tree.adopt_orphans()
   local self = setmetatable({
-    id = id, _sup = sup, _root = root, _starts = 0,
-    _leaders = {}, _marks = {}, -- instances by pid, by mark
-    _known = {}, _families = {}, -- by process, and the other way round
-    _nobodys = {}, -- orphans that belong to no instance
+    id = id, _sup = sup, _root = root, _lock = lock, _starts = 0,
+    looks = looks.new(), blind = is_blind(sup),
   }, D)
   -- The kernel ends all with process 1.
-  if core_os.getpid() ~= 1 then self.guard = guards.open(sup, id, root) end
+  if core_os.getpid() ~= 1 then
+    self.guard = guards.open(sup, id, root, lock)
+  end
   leftovers.opened(self)
   return self
 end
@@ -82,7 +68,7 @@ end
 function D:prepare(inst)
   self._starts = self._starts + 1
   inst.mark = ("%s:%s:%d"):format(self.id, inst.name, self._starts)
-  self._marks[inst.mark] = inst
+  self.looks:mark(inst)
   local options = { session = true, env = { LUVISOR_MARK = inst.mark } }
   inst.cgroup = self._root and make_cgroup(self, inst) or nil
   options.cgroup = inst.cgroup
@@ -98,101 +84,78 @@ function D:started(inst)
   local pid = inst.process.pid
   if not pid then return end
   inst.leader = pid
-  self._leaders[pid] = inst
+  self.looks:lead(inst)
   if self.guard and inst.spec.on_supervisor_death == "kill" then
     inst.guard_slot = self.guard:note(pid)
   end
-end
-
-local key_of = stopping.key
-
-local function remember(self, inst, one)
-  local key = key_of(one)
-  if self._known[key] then return end
-  self._known[key] = inst
-  local family = self._families[inst] or {}
-  self._families[inst] = family
-  family[#family + 1] = key
-end
-
--- An orphan's environment is read once; while it is being executed it has none.
--- Returns an instance, nil, or false: not known yet.
-local function owner_of(self, orphan)
-  local inst = self._leaders[orphan.session]
-  if inst then return inst end
-  local key = key_of(orphan)
-  if self._known[key] then return self._known[key] end
-  if self._nobodys[key] then return nil end
-  local mark = tree.env(orphan.pid, "LUVISOR_MARK")
-  if mark == false then return false end
-  inst = mark and self._marks[mark]
-  if inst then remember(self, inst, orphan) end
-  return inst
-end
-
---- The orphans below us: each instance's, and those of nobody that we know.
--- One look serves all who ask within the same turn of the loop: none of them
--- has waited since.
--- @tparam[opt] boolean fresh look anew
--- @treturn table by instance, lists
--- @treturn {table,...} those of no instance
--- @treturn boolean is there one that may be any's?
-function D:orphans(fresh)
-  if fresh then self._seen = nil end
-  local seen = self._seen
-  if seen then return seen.of, seen.nobodys, seen.unsure end
-  seen = { of = {}, nobodys = {}, unsure = false }
-  local nobodys = {}
-  for _, one in ipairs(tree.orphans()) do
-    local inst = owner_of(self, one)
-    if inst then
-      seen.of[inst] = seen.of[inst] or {}
-      table.insert(seen.of[inst], one.pid)
-    else
-      table.insert(seen.nobodys, one)
-      seen.unsure = seen.unsure or inst == false
-      if inst == nil then nobodys[key_of(one)] = true end
-    end
-  end
-  self._seen, self._nobodys = seen, nobodys
-  core_task.detached(function() self._seen = nil end)
-  return seen.of, seen.nobodys, seen.unsure
 end
 
 local function is_running(inst)
   return inst.leader and inst.process and not inst.process.status
 end
 
---- Who there is of an instance now; the dead are nobody.
--- @tparam Instance inst
--- @tparam[opt] boolean fresh look anew, though somebody has in this turn
--- @treturn {table,...} pid, ppid, session, start, state, name; each after its
--- parent, where there are no cgroups
-function D:list(inst, fresh)
-  if inst.cgroup then return tree.cgroup_list(inst.cgroup) end
-  local orphans = self:orphans(fresh)[inst] or {}
+-- Its leader, by its own handle.
+local function leader_of(inst)
+  if not is_running(inst) then return {} end
+  return { { pid = inst.leader, ppid = core_os.getpid(), session = inst.leader,
+             start = 0, state = "?", name = inst.name,
+             process = inst.process } }
+end
+
+-- Who there is of it at a look.
+local function members(self, inst, seen)
+  local orphans = seen.of[inst] or {}
   local tops = table.move(orphans, 1, #orphans, 1, {})
   if is_running(inst) then table.insert(tops, 1, inst.leader) end
   if #tops == 0 then return tops end
-  local list = tree.below(tops)
-  for _, one in ipairs(list) do remember(self, inst, one) end
+  local list = seen.look:below(tops)
+  self.looks:saw(inst, list, seen)
   return list
 end
 
---- Is anybody left of an instance? Waits, if one is just being executed of whom
--- that is not known yet.
--- @treturn boolean
-function D:any(inst)
-  if inst.cgroup then return tree.cgroup_populated(inst.cgroup) end
-  if is_running(inst) then return true end
-  local of, _, unsure = self:orphans()
+--- Who there is of an instance now; the dead are nobody. Does not wait.
+-- @tparam Instance inst
+-- @treturn {table,...} pid, ppid, session, start, state, name; each after its
+-- parent, where there are no cgroups
+function D:list(inst)
+  if inst.cgroup then return tree.cgroup_list(inst.cgroup) end
+  if self.blind then return leader_of(inst) end
+  return members(self, inst, self.looks:now())
+end
+
+-- Returns who there is now, and whether it is certain that those are all.
+local function survey(self, inst)
+  if inst.cgroup then
+    local list = tree.cgroup_list(inst.cgroup)
+    return list, #list > 0 or not tree.cgroup_populated(inst.cgroup)
+  end
+  if self.blind then return leader_of(inst), true end
+  local seen = self.looks:next()
+  local list = members(self, inst, seen)
+  local doubt = seen.unsure or seen.doubts[inst] or is_running(inst)
+  return list, #list > 0 or not doubt
+end
+
+--- Who there is of an instance, as seen after the call. An empty list means
+-- that nobody is left. Waits a little, if need be.
+-- @treturn {table,...} as of `list`
+function D:remaining(inst)
   local pause = 0.001
-  while not of[inst] and unsure and pause < 1 do
+  local list, certain = survey(self, inst)
+  while not certain and pause < PATIENCE do
     task.sleep(pause)
     pause = 2 * pause
-    of, _, unsure = self:orphans()
+    list, certain = survey(self, inst)
   end
-  return of[inst] ~= nil
+  return list
+end
+
+--- Is anybody left of an instance? Waits a little, if need be.
+-- @treturn boolean
+function D:any(inst)
+  if is_running(inst) then return true end
+  if inst.cgroup then return tree.cgroup_populated(inst.cgroup) end
+  return inst.leader ~= nil and #self:remaining(inst) > 0
 end
 
 --- Signal all of an instance.
@@ -216,12 +179,7 @@ end
 function D:forget(inst)
   if inst.cgroup then tree.cgroup_remove(inst.cgroup) end
   if inst.guard_slot then self.guard:forget(inst.guard_slot) end
-  if inst.leader then self._leaders[inst.leader] = nil end
-  if inst.mark then self._marks[inst.mark] = nil end
-  for _, key in ipairs(self._families[inst] or {}) do
-    self._known[key] = nil
-  end
-  self._families[inst] = nil
+  self.looks:forget(inst)
   inst.cgroup, inst.leader, inst.guard_slot = nil, nil, nil
 end
 
@@ -231,10 +189,7 @@ function D:close()
   if self.closed then return end
   self.closed = true
   leftovers.kill(self)
-  if self._root then
-    tree.cgroup_kill(self._root)
-    leftovers.remove_cgroup(self._root)
-  end
+  if self._root then folders.close(self._root, self._lock) end
   if self.guard then self.guard:close() end
   tree.leave_orphans()
 end

@@ -30,7 +30,7 @@ function M.parse(text, path)
     line = line:match "^%s*(.-)%s*$":gsub("^export%s+", "")
     local is_note = line == "" or line:find "^[#;]"
     local name, rest = line:match "^([%a_][%w_]*)%s*=%s*(.*)$"
-    if name then
+    if name and not rest:find("\0", 1, true) then
       env[name] = value_of(path, number, rest)
     elseif not is_note then
       errors.raise { kind = "ConfigError", message =

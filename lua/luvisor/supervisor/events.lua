@@ -1,5 +1,14 @@
---- What happened: a bounded memory of events, and those who follow them.
--- @module luvisor.supervisor.events
+--- What happened, in `sup.events`: a bounded memory, and those who follow. An
+-- event is a table with `seq`, `type`, `time` (wall) and `mono` (as time.now).
+--
+-- - "state": `service`, `from`, `to`, `reason`, `by`, `pid`
+-- - "status": what a service says of itself by sd_notify(3): `service`, and
+--   `text`, `errno` or `mainpid`
+-- - "health": `service`, `healthy`, `error`
+-- - "log", "config": about logs, after an apply
+-- - "gap": to a follower that has fallen far behind, with `lost`
+-- @module luvisor.supervisor
+-- @type Events
 
 local sync = require "luvisor.sync"
 local time = require "luvisor.time"
@@ -14,6 +23,7 @@ Events.__index = Events
 Events.__name = "luvisor.supervisor.events"
 
 --- Make an empty memory.
+-- @local
 -- @treturn Events
 function M.new()
   return setmetatable({ _seq = 0, _kept = {}, _followers = {} }, Events)
@@ -28,6 +38,7 @@ end
 -- behind misses events and is told how many.
 -- @tparam string type "state", "log", "status", "config", …
 -- @tparam table event its fields; seq, time (wall), mono and type are added
+-- @local
 function Events:emit(type, event)
   self._seq = self._seq + 1
   event.seq, event.type = self._seq, type
@@ -51,7 +62,8 @@ local Follower = {}
 Follower.__index = Follower
 Follower.__name = "luvisor.supervisor.follower"
 
---- The next event; waits. An event of type "gap" tells how many were lost.
+--- The next event; waits. Calling a Follower is the same. An event of type
+-- "gap" tells how many were lost.
 -- @treturn table|nil nil when it is closed
 function Follower:next()
   if self.lost > 0 and self.queue:size() == 0 then
@@ -64,6 +76,7 @@ end
 
 Follower.__call = Follower.next
 
+--- Hear no more: what has come is still to be had. Twice is harmless.
 function Follower:close()
   self._events._followers[self] = nil
   self.queue:close()
@@ -73,7 +86,16 @@ Follower.__close = Follower.close
 
 --- Follow: an iterator, also for a <close> variable.
 -- @treturn Follower
--- @usage for event in sup.events:subscribe() do print(event.type) end
+-- @usage
+-- local sup <close> = require "luvisor.supervisor".new {
+--   log = { dir = "log" }, services = { a = { command = "sleep 60" } },
+-- }
+-- local follower <close> = sup.events:subscribe()
+-- sup:start "a"
+-- for event in follower do
+--   print(event.service, event.to)
+--   if event.to == "running" then break end
+-- end
 function Events:subscribe()
   local follower = setmetatable({
     queue = sync.queue(BEHIND), lost = 0, _events = self,
@@ -83,6 +105,7 @@ function Events:subscribe()
 end
 
 --- Tell all followers that nothing comes any more.
+-- @local
 function Events:close()
   for follower in pairs(self._followers) do follower:close() end
 end

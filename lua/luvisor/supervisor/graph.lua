@@ -1,6 +1,6 @@
 --- Who depends on whom. Pure: built of the specs, asked by name.
 -- `requires` binds: what is required is started first and pulled in, and is
--- stopped last. `wants` and `after` only order.
+-- stopped last. `wants` and `after` only order. `conflicts` goes both ways.
 -- @module luvisor.supervisor.graph
 
 local M = {}
@@ -12,8 +12,9 @@ Graph.__name = "luvisor.supervisor.graph"
 local orders = { "requires", "wants", "after" }
 
 local function add(map, key, value)
-  map[key] = map[key] or {}
-  table.insert(map[key], value)
+  local list = map[key] or {}
+  map[key] = list
+  if list[#list] ~= value then list[#list + 1] = value end
 end
 
 --- Make a graph.
@@ -23,8 +24,13 @@ end
 function M.new(services, order)
   local self = setmetatable({
     _services = services, _names = order, _dependents = {}, _followers = {},
+    _conflicts = {},
   }, Graph)
   for _, name in ipairs(order) do
+    for _, other in ipairs(services[name].conflicts or {}) do
+      add(self._conflicts, name, other)
+      add(self._conflicts, other, name)
+    end
     for _, other in ipairs(services[name].requires) do
       add(self._dependents, other, name)
     end
@@ -75,6 +81,12 @@ function Graph:direct_dependents(name)
   return self._dependents[name] or {}
 end
 
+--- What cannot run beside it, whoever of the two says so.
+-- @treturn {string,...}
+function Graph:conflicts(name)
+  return self._conflicts[name] or {}
+end
+
 --- What comes after it in any order: of whom a change of its state is news.
 -- @treturn {string,...}
 function Graph:followers(name)
@@ -82,13 +94,23 @@ function Graph:followers(name)
 end
 
 local function before(self, name)
-  local list = {}
+  local spec, list = self._services[name] or {}, {}
   for _, kind in ipairs(orders) do
-    for _, other in ipairs(self._services[name][kind]) do
+    for _, other in ipairs(spec[kind] or {}) do
       if self._services[other] then list[#list + 1] = other end
     end
   end
   return list
+end
+
+--- Does a service come after another, in any order, directly or not?
+-- @treturn boolean
+function Graph:comes_after(name, other)
+  for _, one in ipairs(closure(name, function(at) return before(self, at) end))
+  do
+    if one == other then return true end
+  end
+  return false
 end
 
 --- A cycle, if there is one.

@@ -4,6 +4,7 @@
 -- @local
 
 local core = require "luvisor.core.guard"
+local core_task = require "luvisor.core.task"
 local process = require "luvisor.process"
 local task = require "luvisor.task"
 local time = require "luvisor.time"
@@ -24,7 +25,7 @@ local function start(self)
   local guard = process.spawn {
     "/proc/self/exe", argv0 = core.name, name = core.name, cwd = "/",
     env = {}, clear_env = true, session = true, stdout = "null",
-    fds = self._notes:fds(),
+    fds = self._notes:fds(self._lock and self._lock:fd()),
   }
   guard:detach() -- it must outlive us
   return guard
@@ -60,17 +61,19 @@ end
 -- @tparam Supervisor sup
 -- @tparam string run the processes of this run have it as LUVISOR_RUN
 -- @tparam[opt] string cgroup those in the folder "kill" of it, too
+-- @tparam[opt] Lock lock of that folder
 -- @treturn Guard; process is nil while there is none
-function M.open(sup, run, cgroup)
+function M.open(sup, run, cgroup, lock)
   local self = setmetatable({
-    _sup = sup, _notes = core.open(run, cgroup), _free = {}, _slots = 0,
+    _sup = sup, _notes = core.open(run, cgroup), _lock = lock, _free = {},
+    _slots = 0,
   }, Guard)
   local ok, guard = pcall(start, self)
   self.process = ok and guard or nil
   if not ok then
     warn(self, "there is no guard", { error = tostring(guard) })
   end
-  self._keeper = task.detached(keep, self)
+  self._keeper = core_task.lasting(keep, self)
   return self
 end
 

@@ -1,8 +1,23 @@
---- One instance of a service: its record. What happens to it is in actions.lua
--- and life.lua, which states follow each other in machine.lua.
--- @module luvisor.supervisor.instance
+--- One instance of a service, as `sup:find(name)` gives them: its record, to be
+-- read. (What happens to it is in actions.lua and life.lua, which states follow
+-- each other in machine.lua.)
+-- @module luvisor.supervisor
+-- @type Instance
+-- @tfield string name "web", or "worker@2"
+-- @tfield string service its name
+-- @tfield string state stopped, waiting, starting, running, stopping, backoff,
+-- failed or done
+-- @tfield ?integer pid of its main process
+-- @tfield table facts what it has said of itself when it got ready: captures of
+-- the log line, by name or number, and what its ready function returned
+-- @tfield integer restarts since luvisor was started
+-- @tfield Log log `log:tail(n)` is a list of the last lines, `log:follow()` an
+-- iterator of those that come, also for a `<close>` variable
 
+local errors = require "luvisor.error"
+local facts = require "luvisor.supervisor.facts"
 local health = require "luvisor.supervisor.health"
+local machine = require "luvisor.supervisor.machine"
 local restart = require "luvisor.supervisor.restart"
 local time = require "luvisor.time"
 local waiters = require "luvisor.waiters"
@@ -17,6 +32,7 @@ Instance.__name = "luvisor.supervisor.instance"
 -- @tparam Supervisor sup
 -- @tparam table spec of its service
 -- @tparam[opt] integer number of the instance, if the service has several
+-- @local
 function M.new(sup, spec, number)
   return setmetatable({
     sup = sup,
@@ -37,25 +53,45 @@ end
 --- Feed an event to the machine.
 -- @tparam string name
 -- @tparam[opt] table detail reason, by
+-- @local
 function Instance:event(name, detail)
   self.sup:step(self, name, detail)
 end
 
---- Wait until a condition on it is true; asked again at each change.
+--- Wait until a condition on it is true; asked again at each change of its
+-- state.
 -- @tparam function is_so called with the instance
+-- @raise Closed: it was taken away
 function Instance:wait_until(is_so)
-  while not is_so(self) do self.line:wait() end
+  while not is_so(self) do
+    if self.removed then
+      errors.raise { kind = "Closed", subject = self.name,
+        message = ("%s was taken away"):format(self.name) }
+    end
+    self.line:wait()
+  end
 end
 
 --- It has changed: those who wait look again.
+-- @local
 function Instance:changed()
   self.line:wake_all(true)
 end
 
+--- It is stopped, and its service goes on without it. Waits.
+-- @local
+function Instance:remove()
+  self.removed = true
+  self:changed()
+  self.log:close()
+end
+
 --- Take a changed spec: policy, health and logs from now on, what is executed
 -- from the next start on.
+-- @local
 function Instance:update(spec)
-  self.spec = spec
+  self.spec, self.due = spec, nil
+  self.with = nil
   self.policy:set(spec.backoff, spec.burst)
   self.log:update(spec)
   health.update(self)
@@ -65,12 +101,12 @@ end
 -- @treturn table name, service, number, state, pid, restarts, facts, last_exit;
 -- tail(n), the last lines of its log
 function Instance:view()
-  local facts = {}
-  for key, value in pairs(self.facts) do facts[key] = value end
+  local copy = {}
+  for key, value in pairs(self.facts) do copy[key] = value end
   return {
     name = self.name, service = self.service, number = self.number,
     state = self.state, pid = self.pid, restarts = self.restarts,
-    facts = facts, last_exit = self.exit and tostring(self.exit),
+    facts = copy, last_exit = self.exit and tostring(self.exit),
     tail = function(n) return self.log:tail(n or 20) end,
   }
 end
@@ -80,8 +116,19 @@ local function exit_text(inst)
   return inst.exit and tostring(inst.exit) or nil
 end
 
+-- What is stopped was stopped by somebody, by a policy, or after a success: an
+-- end that nobody wanted is a failure.
+local function is_well(inst)
+  if inst.spec.type == "job" and inst.state == "waiting" then return true end
+  return machine.is_up[inst.state] or inst.state == "stopped"
+end
+
 --- What users are shown.
--- @treturn table
+-- @treturn table name, service, state, type, group, pid, since (wall time),
+-- uptime (seconds), restarts; exit, code, signal: how it ended last; ready;
+-- well: it is as it should be; reason; status_text (STATUS= of sd_notify),
+-- wanted ("up", "down"), by_hand, next (wall time of the next start), facts by
+-- strings, killed: what did not end by itself
 function Instance:status()
   local exit = self.exit or {}
   local up = self.state == "running"
@@ -92,9 +139,9 @@ function Instance:status()
     uptime = up and time.now() - self.started_at or nil,
     restarts = self.restarts, exit = exit_text(self), code = exit.code,
     signal = exit.signal, ready = up or self.state == "done",
-    reason = self.reason, status_text = self.status_text,
+    well = is_well(self), reason = self.reason, status_text = self.status_text,
     wanted = self.wanted, by_hand = self.by_hand or false,
-    next = self.next_at, facts = self.facts, killed = self.killed,
+    next = self.next_at, facts = facts.by_name(self), killed = self.killed,
   }
 end
 

@@ -11,7 +11,7 @@ local tree = require "luvisor.core.proctree"
 local M = {}
 
 local GRACE <const> = 1 -- seconds
-local ROUNDS <const> = 50
+local ROUNDS <const> = 30
 
 local open = {} -- the descendants of all supervisors of this program
 
@@ -23,9 +23,8 @@ end
 local function is_others(d, one)
   for other in pairs(open) do
     if other ~= d then
-      local _, nobodys = other:orphans()
       local is_nobodys = false
-      for _, orphan in ipairs(nobodys) do
+      for _, orphan in ipairs(other.looks:now().nobodys) do
         is_nobodys = is_nobodys or orphan.pid == one.pid
       end
       if not is_nobodys then return true end
@@ -37,15 +36,15 @@ end
 -- The script's own commands are in its session, or have none of our marks; but
 -- what has lost its mark looks the same. So it is the session that decides.
 local function find(d)
+  if d.blind then return {} end
   local session = tree.stat(core_os.getpid()).session
-  local found = {}
-  local _, nobodys = d:orphans(true)
-  for _, one in ipairs(nobodys) do
+  local seen, found = d.looks:fresh(), {}
+  for _, one in ipairs(seen.nobodys) do
     local ours = one.session ~= session
       or tree.env(one.pid, "LUVISOR_RUN") == d.id
     if ours and not is_others(d, one) then found[#found + 1] = one.pid end
   end
-  return #found > 0 and tree.below(found) or found
+  return #found > 0 and seen.look:below(found) or found
 end
 
 --- End them. Waits.
@@ -67,15 +66,8 @@ function M.kill(d)
     for _, one in ipairs(list) do stopping.signal(one, "KILL") end
     task.move_on(GRACE, stopping.wait_for_all, list)
   end
-end
-
---- Remove a cgroup whose processes are ending. Waits.
-function M.remove_cgroup(dir)
-  local pause = 0.001
-  while not tree.cgroup_remove(dir) and pause < 1 do
-    task.sleep(pause)
-    pause = 2 * pause
-  end
+  d._sup.log:error("they do not end though killed",
+    { processes = stopping.names_of(list) })
 end
 
 return M

@@ -2,18 +2,17 @@
 -- task, told from top to bottom. It alone sends the events that end a life.
 -- @module luvisor.supervisor.life
 
+local companions = require "luvisor.supervisor.companions"
+local core = require "luvisor.core.task"
 local errors = require "luvisor.error"
-local groups = require "luvisor.supervisor.groups"
 local health = require "luvisor.supervisor.health"
 local hooks = require "luvisor.supervisor.hooks"
-local machine = require "luvisor.supervisor.machine"
 local notify = require "luvisor.supervisor.notify"
 local process = require "luvisor.process"
 local ready = require "luvisor.supervisor.ready"
 local restart = require "luvisor.supervisor.restart"
 local runner = require "luvisor.supervisor.runner"
 local spawning = require "luvisor.supervisor.spawning"
-local sync = require "luvisor.sync"
 local task = require "luvisor.task"
 local time = require "luvisor.time"
 
@@ -29,18 +28,28 @@ local function begin(inst)
   inst.pid = inst.process.pid
   inst.sup.descendants:started(inst)
   inst.log:started(inst.process)
+  ready.started(inst)
+end
+
+local function has_begun(inst)
+  return inst.begun
+end
+
+local function begun(inst)
+  inst.begun = true
+  inst:changed()
 end
 
 -- The start of it can be given up by whoever stops it, until it has a process.
 local function try_begin(inst)
-  if inst.state ~= "starting" then return inst.begun:set() end
+  if inst.state ~= "starting" then return begun(inst) end
   task.nursery(function(n)
     inst.give_up_start = function() n:cancel() end
     local ok, err = pcall(begin, inst)
     if not ok then inst.failure = tostring(err) end
   end)
   inst.give_up_start = nil
-  inst.begun:set()
+  begun(inst)
 end
 
 local function limit_of(inst)
@@ -65,15 +74,17 @@ local function wait_ready(inst)
     n:cancel()
   end)
   if not done then
+    local last = inst.ready_error and ": " .. inst.ready_error or ""
     errors.raise { kind = "Timeout",
-      message = ("not ready after %g s"):format(limit) }
+      message = ("not ready after %g s%s"):format(limit, last) }
   end
 end
 
 local function become_ready(inst)
   if inst.spec.type == "oneshot" then return end
   local ok, err = pcall(wait_ready, inst)
-  if inst.state ~= "starting" then return end
+  local has_ended = inst.process.status and not inst.main
+  if inst.state ~= "starting" or (not ok and has_ended) then return end
   if not ok then
     inst.failure = tostring(err)
     inst:event("unready", { reason = inst.failure })
@@ -95,30 +106,59 @@ local function sweep(inst)
   inst.killed = d:stop(inst, inst.spec.stop).killed
 end
 
+-- The end of a process, unless another becomes the main one before.
+local function wait_one(inst, main)
+  local which, status = task.race(
+    function() return (main or inst.process):wait() end,
+    function() inst:wait_until(function() return inst.main ~= main end) end)
+  return which == 1 and status or nil
+end
+
 -- The end of the main process, which may be another than was spawned when the
--- service has said so (MAINPID).
+-- service has said so (MAINPID). Nobody knows how one ended that was no child
+-- of ours: then the one that was spawned counts, if it has ended.
 local function wait_main(inst)
-  local status = inst.process:wait()
-  while inst.main do
-    local main = inst.main
-    local ended = main:wait()
-    if inst.main == main then
-      inst.main = nil
-      if ended.code or ended.signal then status = ended end
-    end
+  if not inst.notify then return inst.process:wait() end
+  local status
+  repeat
+    status = wait_one(inst, inst.main)
+  until status
+  if status.code or status.signal then return status end
+  return inst.process.status or status
+end
+
+-- Whoever was told to stop it has to be done with it: nobody may be left who
+-- would stop its next life.
+local function join_stoppers(inst)
+  while inst.stopper do
+    local stopper = inst.stopper
+    inst.stopper = nil
+    stopper:join()
   end
-  return status
+end
+
+local function wait_for_end(inst)
+  inst.exit = wait_main(inst)
+  if inst.state ~= "stopping" then sweep(inst) end
+  join_stoppers(inst)
+end
+
+-- Most services are as ready as they get once they run, and are then left to
+-- themselves.
+local function is_plain(spec)
+  return spec.type == "oneshot"
+    or not (spec.ready or spec.health or spec.watchdog or spec.hooks.post_start)
 end
 
 local function supervise(inst)
+  if is_plain(inst.spec) then
+    local is_ready = inst.spec.type ~= "oneshot" and inst.state == "starting"
+    if is_ready then inst:event "ready" end
+    return wait_for_end(inst)
+  end
   task.nursery(function(n)
     n:spawn(become_ready, inst)
-    inst.exit = wait_main(inst)
-    if inst.state == "stopping" then
-      inst.stopper:join()
-    else
-      sweep(inst)
-    end
+    wait_for_end(inst)
     n:cancel()
   end)
 end
@@ -127,53 +167,57 @@ local function why(inst)
   return inst.failure or (inst.exit and tostring(inst.exit)) or "not started"
 end
 
--- A start that failed counts as an end with no code.
-local function policy_verdict(inst)
-  local status = inst.exit or { code = -1 }
-  if inst.failure then status = { code = -1 } end
-  return restart.verdict(inst.spec, status, hooks.on_exit(inst, status))
+-- What somebody has asked for goes before the policy. nil: nobody has.
+local function asked(inst)
+  if inst.wanted == "down" then return "halted", why(inst) end
+  if inst.doomed then return "failed", inst.doomed.reason end
+  if inst.again then return "again", why(inst) end
+  return nil
 end
 
-local function take_along(inst)
-  local group = inst.sup.config.groups[inst.spec.group]
-  if not group then return end
-  for _, name in ipairs(groups.affected(group, inst.service)) do
-    for _, other in ipairs(inst.sup:instances(name)) do
-      if machine.has_process[other.state] then
-        other.again = true
-        other:event("restart", { reason = "with " .. inst.name })
-      end
-    end
-  end
+local function fail(inst, reason, retry_after)
+  inst.retry_after = retry_after
+  return "failed", ("%s; %s"):format(why(inst), reason)
 end
 
 local function retry(inst)
   local now = time.now()
   local delay, retry_after = inst.policy:next(now - inst.started_at, now)
   if not delay then
-    inst.retry_after = retry_after
-    return "failed", ("%s; too many starts"):format(why(inst))
+    companions.fail_with(inst, retry_after)
+    return fail(inst, "too many starts", retry_after)
   end
+  local reason, group_retry_after = companions.escalate(inst, now)
+  if reason then return fail(inst, reason, group_retry_after) end
   inst.delay = delay
   inst.restarts = inst.restarts + 1
-  take_along(inst)
+  companions.take_along(inst)
   return "retry", why(inst)
 end
 
+-- A start that failed counts as an end with no code. on_exit may wait, so that
+-- something may be asked for meanwhile.
 local function verdict(inst)
-  if inst.wanted == "down" then return "halted", why(inst) end
-  if inst.again then return "again", why(inst) end
-  local event = policy_verdict(inst)
+  local event, reason = asked(inst)
+  if event then return event, reason end
+  local status = not inst.failure and inst.exit or { code = -1 }
+  local answer = hooks.on_exit(inst, status)
+  join_stoppers(inst)
+  event, reason = asked(inst)
+  if event then return event, reason end
+  event = restart.verdict(inst.spec, status, answer)
   if event == "retry" then return retry(inst) end
+  if event == "again" then inst.policy:forgive() end -- a job has run
   inst.retry_after = false
   return event, why(inst)
 end
 
 local function finish(inst)
-  inst.ended_at = time.now()
+  inst.ended_at, inst.is_over = time.now(), true
   ready.close(inst)
   inst.sup.descendants:forget(inst)
   hooks.run_or_log(inst, "post_stop")
+  join_stoppers(inst)
   local event, reason = verdict(inst)
   inst.process, inst.pid, inst.again = nil, nil, nil
   inst:event(event, { reason = reason })
@@ -182,7 +226,7 @@ end
 local function live(inst)
   inst.started_at = time.now()
   inst.exit, inst.failure, inst.killed, inst.facts = nil, nil, nil, {}
-  inst.status_text, inst.main = nil, nil
+  inst.status_text, inst.main, inst.is_over = nil, nil, nil
   inst.policy:started(inst.started_at)
   try_begin(inst)
   if inst.process then supervise(inst) end
@@ -190,30 +234,30 @@ local function live(inst)
   finish(inst)
 end
 
+local function live_or_say_why(inst)
+  local ok, err = xpcall(live, core.keep_traceback, inst)
+  if not ok then inst.sup:bug(inst, err) end
+end
+
 --- Start the life of an instance, in a task of its own.
 function M.launch(inst)
-  inst.begun = sync.event()
-  inst.life = task.detached(function()
-    local ok, err = xpcall(live, require "luvisor.core.task".keep_traceback,
-      inst)
-    if ok then return end
-    inst.sup:bug(inst, err)
-  end)
+  inst.begun = false
+  inst.life = core.lasting(live_or_say_why, inst)
+end
+
+local function stop(inst)
+  if inst.give_up_start then inst.give_up_start() end
+  inst:wait_until(has_begun)
+  if inst.is_over or not inst.process then return end
+  hooks.run_or_log(inst, "pre_stop")
+  if inst.process.is_task then return inst.process:stop() end
+  inst.killed = inst.sup.descendants:stop(inst, inst.spec.stop).killed
 end
 
 --- Stop all of an instance, in a task of its own: its life goes on when that
 -- has ended.
 function M.terminate(inst)
-  inst.stopper = task.detached(function()
-    if inst.give_up_start then inst.give_up_start() end
-    inst.begun:wait()
-    if not inst.process then return end
-    hooks.run_or_log(inst, "pre_stop")
-    if inst.process.is_task then
-      return inst.process:stop()
-    end
-    inst.killed = inst.sup.descendants:stop(inst, inst.spec.stop).killed
-  end)
+  inst.stopper = core.lasting(stop, inst)
 end
 
 return M

@@ -37,6 +37,7 @@ M.table = {
     stop = { "stopped", "forget" },
     lost = { "waiting", "await" },
     restart = { "waiting", "await" },
+    escalate = { "failed", "give_up" },
   },
   starting = with_ends {
     ready = { "running", "announce" },
@@ -46,6 +47,7 @@ M.table = {
     stop = { "stopping", "terminate" },
     lost = { "stopping", "terminate" },
     restart = { "stopping", "terminate" },
+    escalate = { "stopping", "terminate" },
   },
   running = with_ends {
     unhealthy = { "stopping", "terminate" },
@@ -55,6 +57,7 @@ M.table = {
     stop = { "stopping", "terminate" },
     lost = { "stopping", "terminate" },
     restart = { "stopping", "terminate" },
+    escalate = { "stopping", "terminate" },
   },
   stopping = with_ends {
     start = { "stopping" },
@@ -64,6 +67,7 @@ M.table = {
     unhealthy = { "stopping" },
     unready = { "stopping" },
     exit = { "stopping" },
+    escalate = { "stopping" },
   },
   backoff = {
     timer = { "waiting", "await" },
@@ -71,6 +75,7 @@ M.table = {
     restart = { "waiting", "await" },
     stop = { "stopped", "forget" },
     lost = { "waiting", "await" },
+    escalate = { "failed", "give_up" },
   },
   failed = {
     timer = { "waiting", "await" },
@@ -78,6 +83,7 @@ M.table = {
     restart = { "waiting", "await" },
     stop = { "stopped", "forget" },
     lost = { "failed" },
+    escalate = { "failed", "give_up" },
   },
   done = {
     start = { "done" },

@@ -2,8 +2,8 @@
 -- stops all others and ends with its exit code.
 -- @local
 
+local core = require "luvisor.core.task"
 local signal = require "luvisor.core.signal"
-local task = require "luvisor.task"
 
 local M = {}
 
@@ -35,7 +35,7 @@ function M.review(inst)
   end
   sup.exit_code = code
   sup.events:emit("main", { service = inst.name, code = code })
-  task.detached(function() sup:close() end)
+  core.lasting(function() sup:close() end)
 end
 
 return M

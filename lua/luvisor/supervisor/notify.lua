@@ -2,9 +2,12 @@
 -- has a socket of its own, abstract and with a random name, so that any user in
 -- any chroot reaches it. Any process of the service may send, but the sender's
 -- user must be the service's, luvisor's or root: its pid may be gone already.
+-- One of another user must be alive, and of the service.
 -- @module luvisor.supervisor.notify
 
 local core = require "luvisor.core.notify"
+local core_task = require "luvisor.core.task"
+local hexadecimal = require "luvisor.supervisor.random"
 local os_facts = require "luvisor.core.os"
 local task = require "luvisor.task"
 local time = require "luvisor.time"
@@ -14,13 +17,6 @@ local waiters = require "luvisor.waiters"
 local M = {}
 
 local MICROSECONDS <const> = 1e6
-
-local function random_name()
-  local source <close> = assert(io.open("/dev/urandom", "rb"))
-  return "@luvisor/" .. source:read(12):gsub(".", function(c)
-    return ("%02x"):format(c:byte())
-  end)
-end
 
 local function is_told(spec)
   return spec.watchdog ~= nil or (spec.ready and spec.ready.kind == "notify")
@@ -37,6 +33,7 @@ function messages.READY(inst, value)
 end
 
 function messages.STATUS(inst, value)
+  if inst.status_text == value then return end
   inst.status_text = value
   inst.sup.events:emit("status", { service = inst.name, text = value })
 end
@@ -45,21 +42,32 @@ function messages.WATCHDOG(inst, value)
   if value == "1" then
     inst.notify.alive = time.now()
   elseif value == "trigger" then
-    inst.notify.alive = -math.huge
+    inst.notify.triggered = true
     inst.notify.line:wake_all(true)
   end
 end
 
-function messages.WATCHDOG_USEC(inst, value)
+local function seconds_of(value)
   local usec = math.tointeger(tonumber(value))
-  if usec and usec > 0 then inst.notify.watchdog = usec / MICROSECONDS end
+  return usec and usec > 0 and usec / MICROSECONDS or nil
 end
 
+function messages.WATCHDOG_USEC(inst, value)
+  local n = inst.notify
+  n.watchdog = seconds_of(value) or n.watchdog
+  n.alive = time.now()
+  n.line:wake_all(true)
+end
+
+-- More time to get ready, or to stop: from now on.
 function messages.EXTEND_TIMEOUT_USEC(inst, value)
-  local usec = math.tointeger(tonumber(value))
-  if not usec or usec <= 0 then return end
-  inst.ready_until = math.max(inst.ready_until or 0,
-    time.now() + usec / MICROSECONDS)
+  local seconds = seconds_of(value)
+  if not seconds then return end
+  local until_then = time.now() + seconds
+  inst.ready_until = math.max(inst.ready_until or 0, until_then)
+  if inst.stop_until then
+    inst.stop_until = math.max(inst.stop_until, until_then)
+  end
 end
 
 local function is_of(inst, pid)
@@ -93,34 +101,39 @@ function messages.RELOADING(inst)
   inst.sup.events:emit("status", { service = inst.name, text = "reloading" })
 end
 
-local function may_send(inst, uid)
-  return uid == 0 or uid == os_facts.geteuid() or uid == inst.notify.uid
+-- The user of its main process may have changed since it was started.
+local function may_send(inst, uid, pid)
+  local n = inst.notify
+  if uid == 0 or uid == os_facts.geteuid() or n.users[uid] then return true end
+  if uid ~= tree.uid(inst.pid or 0) then return is_of(inst, pid) end
+  n.users[uid] = true
+  return true
 end
 
-local function take(inst, text, uid)
-  if not may_send(inst, uid) then
-    inst.sup.log:warning("a notification of another user was refused",
-      { service = inst.name, uid = uid })
-    return
-  end
-  for name, value in text:gmatch "([%u_]+)=([^\n]*)" do
+local function take(inst, text)
+  for line in text:gmatch "[^\n]+" do
+    local name, value = line:match "^([%u_]+)=(.*)$"
     if messages[name] then messages[name](inst, value) end
   end
 end
 
--- Which user the service runs as is what the kernel says of its process.
-local function uid_of(inst)
-  local stat = inst.pid and tree.owner(inst.pid)
-  return stat or os_facts.geteuid()
+local function refuse(inst, why, fields)
+  fields.service = inst.name
+  inst.sup.log:warning(why, fields)
 end
 
 local function listen(inst, sock)
-  local text, _, uid = sock:receive()
-  while text do
-    inst.notify.uid = inst.notify.uid or uid_of(inst)
-    take(inst, text, uid)
+  local text, pid, uid, is_cut = sock:receive()
+  while text and inst.notify do
+    if not may_send(inst, uid, pid) then
+      refuse(inst, "a notification of another user was refused", { uid = uid })
+    elseif is_cut then
+      refuse(inst, "a notification was too long", { bytes = #text })
+    else
+      take(inst, text)
+    end
     if not inst.notify then return end
-    text, _, uid = sock:receive()
+    text, pid, uid, is_cut = sock:receive()
   end
 end
 
@@ -132,13 +145,13 @@ end
 function M.prepare(inst, options)
   M.close(inst)
   if not is_told(inst.spec) then return options end
-  local name = random_name()
+  local name = "@luvisor/" .. hexadecimal.hex(12)
   local sock = core.open(name)
   inst.notify = {
     socket = sock, line = waiters.new "a notification", alive = time.now(),
-    watchdog = inst.spec.watchdog,
+    watchdog = inst.spec.watchdog, users = {},
   }
-  inst.notify.task = task.detached(listen, inst, sock)
+  core_task.lasting(listen, inst, sock)
   options.env = options.env or {}
   options.env.NOTIFY_SOCKET = name
   if inst.spec.watchdog then
@@ -149,25 +162,44 @@ function M.prepare(inst, options)
   return options
 end
 
+--- It has a process: its user may send.
+function M.started(inst)
+  local n = inst.notify
+  local uid = n and inst.pid and tree.uid(inst.pid)
+  if uid then n.users[uid] = true end
+end
+
 --- Wait for READY=1.
 function M.wait_ready(inst)
   local n = inst.notify
   while not n.ready do n.line:wait() end
 end
 
+local function why_unhealthy(n)
+  if n.triggered then return "WATCHDOG=trigger" end
+  local late = n.watchdog and time.now() >= n.alive + n.watchdog
+  return late and ("no WATCHDOG=1 for %g s"):format(n.watchdog) or nil
+end
+
+local function wait_for_news(n)
+  if not n.watchdog then return n.line:wait() end
+  local left = math.max(n.alive + n.watchdog - time.now(), 0)
+  task.move_on(left, function() n.line:wait() end)
+end
+
 --- Watch a running instance that has a watchdog: too long without WATCHDOG=1,
 -- and it is unhealthy. Waits; run in a task of its own.
 function M.watch(inst)
   local n = inst.notify
-  if not n or not n.watchdog then return end
+  if not n then return end
   n.alive = math.max(n.alive, time.now())
   while inst.notify == n and inst.state == "running" do
-    local left = n.alive + n.watchdog - time.now()
-    if left <= 0 then
-      inst.failure = ("no WATCHDOG=1 for %g s"):format(n.watchdog)
-      return inst:event("unhealthy", { reason = inst.failure })
+    local why = why_unhealthy(n)
+    if why then
+      inst.failure = why
+      return inst:event("unhealthy", { reason = why })
     end
-    task.move_on(left, function() n.line:wait() end)
+    wait_for_news(n)
   end
 end
 

@@ -36,7 +36,7 @@ function kinds.http(_, url, timeout)
 end
 
 function kinds.command(inst, command, timeout)
-  hooks.command(inst, command, timeout)
+  hooks.command(inst, command, timeout, "probe")
 end
 
 kinds["function"] = function(inst, fn, timeout)
@@ -45,11 +45,6 @@ kinds["function"] = function(inst, fn, timeout)
     errors.raise { kind = "Failed",
       message = why and tostring(why) or "the function says no" }
   end
-end
-
---- Is there a probe of this kind?
-function M.has(kind)
-  return kinds[kind] ~= nil
 end
 
 --- Ask once.

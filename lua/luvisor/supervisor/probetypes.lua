@@ -1,8 +1,9 @@
---- The types of `ready`, `health`, `hooks`, `stop` and `sockets`.
+--- The types of `ready`, `health`, `hooks`, `reload` and `sockets`, and the
+-- keys that they have.
 -- @local
 
+local checker = require "luvisor.supervisor.checker"
 local types = require "luvisor.supervisor.types"
-local units = require "luvisor.supervisor.units"
 
 local M = {}
 
@@ -42,41 +43,87 @@ local function pattern(value)
   return nil, "a Lua pattern"
 end
 
+local function key(kind, doc, default)
+  return { kind = kind, doc = doc, default = default }
+end
+
 local probes = {
-  tcp = connectable, unix = types.path, http = url, command = types.command,
+  tcp = key(connectable, "it takes connections at this address"),
+  unix = key(types.path, "it takes connections at this Unix socket"),
+  http = key(url, "it answers with a status below 400"),
+  command = key(types.command, "this command ends with 0"),
+  fn = key(types.fn, "a Lua function returns, and not false; as the key of a "
+    .. "table, so that others may stand beside it"),
 }
 
 local ready_kinds = {
-  notify = yes, fd = types.integer(3, 1023), log = pattern,
-  delay = types.duration,
+  notify = key(yes, "it sends READY=1, as with sd_notify(3)"),
+  fd = key(types.integer(3, 1023), "it writes a newline to this descriptor, "
+    .. "as s6 has it"),
+  log = key(pattern, "a line of its output fits; captures become facts, one "
+    .. "that reads name=value by its name"),
+  delay = key(types.duration, "it has run for so long"),
 }
-for name, kind in pairs(probes) do ready_kinds[name] = kind end
+for name, entry in pairs(probes) do ready_kinds[name] = entry end
+
+local function with(kinds, further)
+  local keys = {}
+  for name, entry in pairs(kinds) do keys[name] = entry end
+  for name, entry in pairs(further) do keys[name] = entry end
+  return keys
+end
+
+--- What stands in a table that is `ready`.
+M.ready_keys = with(ready_kinds, {
+  timeout = key(types.duration, "goes before ready_timeout"),
+})
+
+--- What stands in a table that is `health`.
+M.health_keys = with(probes, {
+  interval = key(types.positive_duration, "from one question to the next", 10),
+  timeout = key(types.duration, "for each answer", 2),
+  failures = key(types.integer(1, 1000), "so many one after another restart "
+    .. "it", 3),
+  after = key(types.duration, "before the first question; none"),
+})
+
+--- What stands in a table that is a hook.
+M.hook_keys = {
+  command = key(types.command, "a command"),
+  shell = key(types.string, "or a line for /bin/sh"),
+  fn = key(types.fn, "or a Lua function"),
+  timeout = key(types.duration, "then it has failed", 10),
+}
+
+--- What stands in a table that is `reload`.
+M.reload_keys = with(M.hook_keys, {
+  signal = key(types.signal, "is sent to the main process"),
+})
 
 local function names_of(kinds)
   local list = {}
-  for name in pairs(kinds) do list[#list + 1] = name end
-  table.sort(list)
+  for _, name in ipairs(checker.keys_of(kinds)) do
+    if name ~= "fn" then list[#list + 1] = name end
+  end
   return table.concat(list, " | ")
 end
 
 -- A table with one of the kinds, and further keys: {kind, value, key = …}.
-local function one_of_kinds(kinds, further)
+local function one_of_kinds(kinds, keys)
   local text = ("a function, or a table with one of %s"):format(names_of(kinds))
   return function(value, context)
     if type(value) == "function" then value = { fn = value } end
     if type(value) ~= "table" then return nil, text end
+    local checked, why = checker.fields(value, keys, context)
+    if not checked then return nil, why, true end
     local result = {}
-    for key, one in pairs(value) do
-      local check = kinds[key] or further[key] or key == "fn" and types.fn
-      if not check then return nil, text end
-      local checked, why = check(one, context)
-      if checked == nil then return nil, ("%s: %s"):format(key, why) end
-      if further[key] then
-        result[key] = checked
+    for name, one in pairs(checked) do
+      if not kinds[name] then
+        result[name] = one
       elseif result.kind then
         return nil, text .. ", not two"
       else
-        result.kind, result.value = key == "fn" and "function" or key, checked
+        result.kind, result.value = name == "fn" and "function" or name, one
       end
     end
     if not result.kind then return nil, text end
@@ -84,61 +131,44 @@ local function one_of_kinds(kinds, further)
   end
 end
 
-M.ready = one_of_kinds(ready_kinds, { timeout = types.duration })
+M.ready = one_of_kinds(ready_kinds, M.ready_keys)
+M.health = one_of_kinds(probes, M.health_keys)
 
-local health = one_of_kinds(probes, {
-  interval = types.duration, timeout = types.duration,
-  failures = types.integer(1, 1000), after = types.duration,
-})
+local HOOK <const> = "a command, a function, or { command = {…}, timeout = 10 }"
 
-function M.health(value, context)
-  local result, why = health(value, context)
-  if not result then return nil, why end
-  result.interval = result.interval or 10
-  result.timeout = result.timeout or 2
-  result.failures = result.failures or 3
-  if result.interval == 0 then return nil, "interval: more than 0" end
-  return result
+-- A command alone, or a function, as the table that it stands for.
+local function as_hook(value)
+  if type(value) == "function" then return { fn = value } end
+  local is_command = type(value) == "string"
+    or type(value) == "table" and value[1] ~= nil
+  return is_command and { command = value } or value
 end
 
---- A hook: a command, a function, or { command = | fn =, timeout = }.
+--- A hook: a command, a function, or { command = | shell = | fn =, timeout = }.
 function M.hook(value, context)
-  local text = "a command, a function, or { command = {…}, timeout = 10 }"
-  local hook = { timeout = 10 }
-  if type(value) == "function" then
-    hook.fn = value
-    return hook
+  value = as_hook(value)
+  if type(value) ~= "table" then return nil, HOOK end
+  local hook, why = checker.fields(value, M.hook_keys, context)
+  if not hook then return nil, why, true end
+  if hook.shell then
+    if hook.command then return nil, HOOK end
+    hook.command, hook.shell = { shell = hook.shell }, nil
   end
-  local command = value
-  if type(value) == "table" and value[1] == nil then
-    command = value.command
-    local timeout = value.timeout and units.duration(value.timeout)
-    if value.timeout and not timeout then
-      return nil, "timeout: a duration as \"10s\""
-    end
-    hook.timeout = timeout or 10
-    if type(value.fn) == "function" then
-      hook.fn = value.fn
-      return hook
-    end
-    if value.shell then command = { shell = value.shell } end
-  end
-  local why
-  hook.command, why = types.command(command, context)
-  if not hook.command then return nil, command == nil and text or why end
+  if (hook.command == nil) == (hook.fn == nil) then return nil, HOOK end
   return hook
 end
 
---- stop = { signal =, grace = }, or a signal, or a function of the instance.
+--- reload = { signal = }, or the name of a signal, or a hook.
 function M.reload(value, context)
   if type(value) == "string" then value = { signal = value } end
-  if type(value) ~= "table" then
-    return nil, "{ signal = \"HUP\" } or { command = {…} }"
-  end
-  if value.command or value.shell then return M.hook(value, context) end
-  local name, why = types.signal(value.signal)
-  if not name then return nil, why end
-  return { signal = name }
+  local text = "{ signal = \"HUP\" } or { command = {…} }"
+  if type(value) == "function" then return M.hook(value, context) end
+  if type(value) ~= "table" then return nil, text end
+  local reload, why = checker.fields(value, M.reload_keys, context)
+  if not reload then return nil, why, true end
+  if not reload.signal then return M.hook(value, context) end
+  if reload.command or reload.shell or reload.fn then return nil, text end
+  return { signal = reload.signal }
 end
 
 --- A listening socket: "127.0.0.1:80", ":80", a path.

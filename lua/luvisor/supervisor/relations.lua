@@ -2,7 +2,9 @@
 -- must exist, cycles, programs, files that two would write.
 -- @local
 
+local facts = require "luvisor.supervisor.facts"
 local graph = require "luvisor.supervisor.graph"
+local logs = require "luvisor.supervisor.logs.settings"
 local options = require "luvisor.options"
 local process = require "luvisor.process"
 
@@ -30,10 +32,50 @@ local function check_names(config, spec, report)
   end
 end
 
+-- Each { fact = "db.port" } is of a service that it requires, or may be absent.
+local function check_facts(spec, key, values, report)
+  for _, value in pairs(values) do
+    local service = type(value) == "table" and facts.split(value.fact)
+    local name = service and service:gsub("@%d+$", "")
+    local required = false
+    for _, one in ipairs(spec.requires) do
+      required = required or one == service or one == name
+    end
+    if service and not required then
+      report(key, ("the fact %q is of a service that it does not require")
+        :format(value.fact))
+    end
+  end
+end
+
+-- What only a process can do.
+local function check_run(spec, report)
+  local ready = spec.ready and spec.ready.kind
+  if ready == "notify" or ready == "fd" or ready == "log" then
+    report("ready", ("%s is for commands; a function has no process")
+      :format(ready))
+  end
+  for _, key in ipairs { "watchdog", "sockets" } do
+    if spec[key] then
+      report(key, "is for commands; a function has no process")
+    end
+  end
+end
+
+local function check_descriptors(spec, report)
+  local ready = spec.ready
+  if not spec.sockets or not ready or ready.kind ~= "fd" then return end
+  if ready.value < 3 + #spec.sockets then
+    report("ready.fd", ("descriptor %d is a socket's; they begin with 3")
+      :format(ready.value))
+  end
+end
+
 local function check_program(spec, report)
   local command = spec.command
   if not command or command.shell then return end
   local path = spec.env.PATH
+  if type(path) == "table" then return end
   if not process.which(command[1], path or nil) then
     report("command", ("there is no program %q%s"):format(command[1],
       command[1]:find("/", 1, true) and "" or " in PATH"))
@@ -60,18 +102,55 @@ local function check_kind(spec, report)
   end
 end
 
+-- The shortest form of an absolute path; links are not followed.
+local function plain(path)
+  local parts = {}
+  for part in path:gmatch "[^/]+" do
+    if part == ".." then
+      parts[#parts] = nil
+    elseif part ~= "." then
+      parts[#parts + 1] = part
+    end
+  end
+  return "/" .. table.concat(parts, "/")
+end
+
+-- Who shares a terminal does no harm.
+local function is_device(path)
+  return path:find "^/dev/" ~= nil and not path:find "^/dev/shm/"
+end
+
+-- What an instance writes: by file the key that says so.
+local function log_files(config, spec, number)
+  local files, sup = {}, { config = config }
+  local name = number and ("%s@%d"):format(spec.name, number) or spec.name
+  for _, one in ipairs(logs.outlets {
+    name = name, service = spec.name, number = number, spec = spec, sup = sup,
+  }) do
+    local key = spec.log.file and "log.file" or "log." .. one.streams[1]
+    if not spec.log[key:sub(5)] then key = "log" end
+    local path = one.target == "file" and plain(one.path)
+    if path and not is_device(path) then files[path] = key end
+  end
+  return files
+end
+
 local function check_logs(config, reports)
   local writers = {}
-  for _, name in ipairs(config.order) do
-    local log = config.services[name].log
-    for _, key in ipairs { "file", "stdout", "stderr" } do
-      local file = log[key]
-      if file and writers[file] and writers[file] ~= name then
-        reports[name]("log." .. key, ("service %q writes %q, too"):format(
-          writers[file], file))
+  local function note(spec, number)
+    for path, key in pairs(log_files(config, spec, number)) do
+      local other = writers[path]
+      if other and other ~= spec.name then
+        reports[spec.name](key, ("service %q writes %q, too"):format(other,
+          spec.log[key:sub(5)] or path))
       end
-      if file then writers[file] = name end
+      writers[path] = spec.name
     end
+  end
+  for _, name in ipairs(config.order) do
+    local spec = config.services[name]
+    if not spec.instances then note(spec) end
+    for number = 1, spec.instances or 0 do note(spec, number) end
   end
 end
 
@@ -95,6 +174,10 @@ function M.check(config, reports)
     local spec, report = config.services[name], reports[name]
     check_names(config, spec, report)
     check_kind(spec, report)
+    check_facts(spec, "env", spec.env, report)
+    check_facts(spec, "command", spec.command or {}, report)
+    if spec.run then check_run(spec, report) end
+    check_descriptors(spec, report)
     check_program(spec, report)
   end
   check_logs(config, reports)

@@ -1,25 +1,29 @@
---- What users ask of a supervisor: start, stop, restart and the rest. Each
--- waits until it is so, and raises an error that says why it is not.
+--- What users ask of services: start, stop, restart and the rest. Each waits
+-- until it is so, and raises an error that says why it is not. What has been
+-- asked for is done though nobody waits for it any more; of two requests the
+-- later counts.
 -- @module luvisor.supervisor
 -- @type Supervisor
 
+local departure = require "luvisor.supervisor.departure"
 local errors = require "luvisor.error"
 local machine = require "luvisor.supervisor.machine"
-local configs = require "luvisor.supervisor.config"
-local plans = require "luvisor.supervisor.plan"
+local order = require "luvisor.supervisor.order"
 local task = require "luvisor.task"
 
 local M = {}
 
-local function is_gone(inst)
-  return not machine.has_process[inst.state]
+local each = departure.each
+
+local is_out = { stopped = true, failed = true }
+
+-- What apply has stopped to change it is not out.
+local function is_left(inst)
+  return is_out[inst.state] and not inst.held
 end
 
-local has_started = { running = true, done = true }
-
 local function is_started(inst)
-  return has_started[inst.state] or inst.state == "failed"
-    or inst.state == "stopped"
+  return inst.state == "running" or inst.state == "done" or is_left(inst)
     or (inst.spec.type == "job" and inst.state == "waiting")
 end
 
@@ -32,32 +36,19 @@ local function why_not(inst)
   return text
 end
 
-local function not_so(inst)
+local function raise_not_up(inst)
   errors.raise {
     kind = "Failed", message = why_not(inst), subject = inst.name,
     status = inst:status(),
   }
 end
 
--- For all of them, side by side.
-local function each(list, fn)
-  if #list == 1 then return fn(list[1]) end
-  task.nursery(function(n)
-    for _, inst in ipairs(list) do n:spawn(fn, inst) end
-  end)
-end
-
-local function want_up(inst, detail)
-  inst.wanted, inst.by_hand = "up", nil
-  if not machine.has_process[inst.state] then inst.policy:forgive() end
-  inst:event("start", detail)
-end
-
--- A required service that nothing can bring up is reported at once.
+-- A required service that nothing will bring up is reported at once.
 local function hopeless(sup, inst)
+  if inst.state ~= "waiting" then return nil end
   for _, name in ipairs(sup.graph:requirements(inst.service)) do
     for _, other in ipairs(sup:instances(name)) do
-      if other.state == "failed" then return other end
+      if is_left(other) then return other end
     end
   end
   return nil
@@ -67,20 +58,8 @@ local function wait_started(sup, inst)
   inst:wait_until(function()
     return is_started(inst) or hopeless(sup, inst)
   end)
-  if inst.state == "waiting" and hopeless(sup, inst) then
-    not_so(hopeless(sup, inst))
-  end
-  if inst.state == "failed" or inst.state == "stopped" then not_so(inst) end
-end
-
-local function stop_conflicts(sup, inst, detail)
-  for _, name in ipairs(inst.spec.conflicts) do
-    for _, other in ipairs(sup:instances(name)) do
-      other.wanted = "down"
-      other:event("stop", { by = detail.by,
-        reason = "conflicts with " .. inst.name })
-    end
-  end
+  local culprit = hopeless(sup, inst) or is_out[inst.state] and inst
+  if culprit then raise_not_up(culprit) end
 end
 
 local function limited(opts, fn)
@@ -89,9 +68,86 @@ local function limited(opts, fn)
   return task.timeout(opts.wait, fn)
 end
 
-local function check_open(sup)
-  if not (sup.closing or sup.closed) then return end
+--- @local
+function M:check_open()
+  if not (self.closing or self.closed) then return end
   errors.raise { kind = "Closed", message = "the supervisor is shutting down" }
+end
+
+local function is_gone_or_back(inst)
+  return order.is_gone(inst) or inst.wanted == "up"
+end
+
+-- Its instances may become others while somebody waits.
+local function copy_of(list)
+  return table.move(list, 1, #list, 1, {})
+end
+
+-- Stop them in order, soon.
+local function stop_all(sup, service, list, detail)
+  for _, inst in ipairs(list) do
+    inst.wanted, inst.again = "down", nil
+    sup:tell_others(inst)
+  end
+  local work = departure.when_alone(sup, service, list, function(inst)
+    inst:event("stop", detail)
+  end)
+  sup:settle()
+  return work
+end
+
+local function stop_conflicts(sup, inst, detail)
+  for _, name in ipairs(sup.graph:conflicts(inst.service)) do
+    for _, other in ipairs(sup:instances(name)) do
+      if other.wanted == "up" then
+        stop_all(sup, sup.services[name], { other }, { by = detail.by,
+          reason = "conflicts with " .. inst.name })
+      end
+    end
+  end
+end
+
+local function want_up(sup, inst, detail)
+  if inst.leaving or inst.wanted == "down" then sup:tell_others(inst) end
+  inst.wanted, inst.by_hand, inst.leaving, inst.doomed = "up", nil, nil, nil
+  inst.again = inst.state == "stopping" or nil
+  if order.is_gone(inst) then inst.policy:forgive() end
+  stop_conflicts(sup, inst, detail)
+  inst:event("start", detail)
+end
+
+local function is_to_start(inst)
+  return inst.wanted == "down" or is_out[inst.state]
+end
+
+-- What it requires is pulled in, whoever has stopped it.
+local function pull_in(sup, service, detail)
+  for _, name in ipairs(sup.graph:requirements(service.name)) do
+    for _, inst in ipairs(sup:instances(name)) do
+      if is_to_start(inst) then want_up(sup, inst, detail) end
+    end
+  end
+end
+
+-- The same where nobody asks by hand: but what was stopped by hand. What is
+-- wanted up already has what it requires, as far as that is meant to be.
+local function pull_in_quietly(sup, service, detail)
+  for _, name in ipairs(service.spec.requires) do
+    for _, inst in ipairs(sup:instances(name)) do
+      if is_to_start(inst) and not inst.by_hand then
+        pull_in_quietly(sup, sup.services[name], detail)
+        want_up(sup, inst, detail)
+      end
+    end
+  end
+end
+
+--- Start what a service requires, and these instances of it. Nobody has asked
+-- for it by hand: what was stopped so stays. Does not wait.
+-- @local
+function M:bring_up(service, list, detail)
+  pull_in_quietly(self, service, detail)
+  for _, inst in ipairs(list) do want_up(self, inst, detail) end
 end
 
 --- Start a service or an instance, after what it requires; returns when it is
@@ -101,107 +157,128 @@ end
 -- @raise Failed that says why it is not up, Timeout, UsageError: no such one
 function M:start(name, opts)
   opts = opts or {}
-  check_open(self)
-  local list, detail = self:find(name), { by = opts.by }
-  for _, required in ipairs(self.graph:requirements(list[1].service)) do
-    for _, inst in ipairs(self:instances(required)) do
-      if inst.wanted == "down" then want_up(inst, detail) end
-    end
-  end
-  for _, inst in ipairs(list) do
-    stop_conflicts(self, inst, detail)
-    want_up(inst, detail)
-  end
+  self:check_open()
+  local list, service = self:find(name)
+  local detail = { by = opts.by }
+  list = copy_of(list)
+  pull_in(self, service, detail)
+  for _, inst in ipairs(list) do want_up(self, inst, detail) end
   self:save()
   limited(opts, function()
     each(list, function(inst) wait_started(self, inst) end)
   end)
 end
 
--- Those that require it go first, and come back with it. `leaving` keeps them
--- from coming back before it has gone.
-local function stop_dependents(sup, list)
-  for _, inst in ipairs(list) do inst.leaving = true end
-  local service = list[1].service
-  for _, name in ipairs(sup.graph:dependents(service)) do
-    for _, inst in ipairs(sup:instances(name)) do
-      sup:lose(inst, list[1])
-    end
-    each(sup:instances(name), function(inst) inst:wait_until(is_gone) end)
-  end
-end
-
-local function stop_one(inst, detail)
-  inst.wanted, inst.again, inst.leaving = "down", nil, nil
-  inst:event("stop", detail)
+local function wait_gone(inst)
+  inst:wait_until(is_gone_or_back)
+  if order.is_gone(inst) then return end
+  errors.raise { kind = "Failed", subject = inst.name, status = inst:status(),
+    message = ("%s is %s: meanwhile it was to be started"):format(inst.name,
+      inst.state) }
 end
 
 --- Stop a service or an instance, after what requires it; returns when no
 -- process of it is left.
 -- @tparam string name
 -- @tparam[opt] table opts wait: seconds, or false; by: who asks
+-- @raise Timeout: it is stopped nevertheless; Failed: somebody has started it
+-- meanwhile; UsageError: no such one
 function M:stop(name, opts)
   opts = opts or {}
-  local list = self:find(name)
+  local list, service = self:find(name)
+  list = copy_of(list)
   for _, inst in ipairs(list) do inst.by_hand = true end
   self:save()
-  local function stop()
-    stop_dependents(self, list)
-    for _, inst in ipairs(list) do stop_one(inst, { by = opts.by }) end
-    each(list, function(inst) inst:wait_until(is_gone) end)
+  local work = stop_all(self, service, list, { by = opts.by })
+  limited(opts, function()
+    if work then work:join() end
+    each(list, wait_gone)
+  end)
+end
+
+-- One that is held and has no process will not have one.
+local function are_stopped(list)
+  for _, inst in ipairs(list) do
+    local is_kept = inst.held and order.is_gone(inst) and inst.state ~= "done"
+    if inst.state ~= "stopped" and not is_kept then return false end
   end
-  if opts.wait == false then
-    task.detached(stop)
-  else
-    limited(opts, stop)
+  return true
+end
+
+--- Stop instances, whoever starts them meanwhile. Waits.
+-- @local
+function M:clear(service, list, detail)
+  list = copy_of(list)
+  while not are_stopped(list) do
+    local work = stop_all(self, service, list, detail)
+    if work then work:join() end
+    each(list, function(inst) inst:wait_until(is_gone_or_back) end)
   end
 end
 
 -- Returns whether the old life is over.
 local function restart_one(inst, detail)
   local life = machine.has_process[inst.state] and inst.life
-  inst.wanted, inst.by_hand, inst.again, inst.leaving = "up", nil, true, nil
+  inst.again = life and true or nil
   inst.policy:forgive()
-  local stopped = inst.state == "stopped"
-  inst:event(stopped and "start" or "restart", detail)
+  inst:event(inst.state == "stopped" and "start" or "restart", detail)
   return function()
-    return not life or inst.life ~= life or is_gone(inst)
+    return not life or inst.life ~= life or order.is_gone(inst)
   end
+end
+
+local function yes()
+  return true
 end
 
 --- Stop a service if it runs, and start it; what requires it is stopped before
 -- and comes back.
 -- @tparam string name
 -- @tparam[opt] table opts wait: seconds, or false; by: who asks
+-- @raise Timeout: it is restarted nevertheless; Failed that says why it is not
+-- up; UsageError: no such one
 function M:restart(name, opts)
   opts = opts or {}
-  check_open(self)
-  local list, detail = self:find(name), { by = opts.by, reason = "restart" }
-  local function restart()
-    stop_dependents(self, list)
-    local is_over = {}
-    for _, inst in ipairs(list) do
-      is_over[inst] = restart_one(inst, detail)
-    end
-    self:save()
+  self:check_open()
+  local list, service = self:find(name)
+  local detail, is_over = { by = opts.by, reason = "restart" }, {}
+  list = copy_of(list)
+  for _, inst in ipairs(list) do
+    inst.wanted, inst.by_hand, inst.doomed = "up", nil, nil
+    stop_conflicts(self, inst, detail)
+  end
+  pull_in(self, service, detail)
+  self:save()
+  local work = departure.when_alone(self, service, list, function(inst)
+    is_over[inst] = restart_one(inst, detail)
+  end)
+  limited(opts, function()
+    if work then work:join() end
     each(list, function(inst)
-      inst:wait_until(is_over[inst])
+      inst:wait_until(is_over[inst] or yes)
       wait_started(self, inst)
     end)
-  end
-  if opts.wait == false then
-    task.detached(restart)
-  else
-    limited(opts, restart)
-  end
+  end)
+end
+
+local function wait_reloaded(inst)
+  local err = inst.reloading:join()
+  if err == nil then return end
+  errors.raise { kind = "Failed", subject = inst.name,
+    message = ("%s: reload: %s"):format(inst.name, tostring(err)) }
 end
 
 --- Tell a running service to read its configuration again: its `reload` key
--- says how, HUP by default. Does not wait.
+-- says how, HUP by default. Returns when its command has ended, or the signal
+-- was sent; what the service makes of it is its own affair.
+-- @tparam string name
+-- @tparam[opt] table opts wait: seconds, or false; by: who asks
+-- @raise Closed: it does not run; Failed: its command did
 function M:reload(name, opts)
-  for _, inst in ipairs(self:find(name)) do
-    inst:event("reload", { by = opts and opts.by })
-  end
+  opts = opts or {}
+  local list = self:find(name)
+  for _, inst in ipairs(list) do inst:event("reload", { by = opts.by }) end
+  limited(opts, function() each(list, wait_reloaded) end)
 end
 
 --- Send a signal to the main process of a service, or of an instance.
@@ -217,15 +294,19 @@ function M:signal(name, sig)
   end
 end
 
---- Run a job now, out of its time.
+--- Run a job now, out of its time; if it runs, then once more. One that is
+-- stopped is stopped again afterwards. Does not wait.
+-- @tparam string name
+-- @tparam[opt] table opts by: who asks
+-- @raise UsageError: no such one, or it is no job; Closed
 function M:run_job(name, opts)
-  check_open(self)
+  self:check_open()
   for _, inst in ipairs(self:find(name)) do
     if inst.spec.type ~= "job" then
       errors.usage("%s is no job but a %s: use start", inst.name,
         inst.spec.type)
     end
-    inst.run_now, inst.wanted = true, "up"
+    inst.run_now = true
     inst:event("start", { by = opts and opts.by, reason = "run now" })
   end
 end
@@ -249,131 +330,6 @@ function M:wait(name, state, timeout)
   local list = self:find(name)
   limited({ wait = timeout }, function()
     each(list, function(inst) inst:wait_until(is_so) end)
-  end)
-end
-
---- Have n instances of a service that has `instances`. It holds until the
--- configuration says another number.
--- @tparam string name
--- @tparam integer n 0 or more
-function M:scale(name, n, opts)
-  local service = self.services[name]
-  if not service then self:find(name) end
-  if not service or service.spec.instances == nil then
-    errors.usage("%s has no instances: give it `instances = 1`", name)
-  end
-  local list = service.instances
-  local up = #list == 0 or list[1].wanted == "up"
-  for number = #list, n + 1, -1 do
-    local inst = list[number]
-    stop_one(inst, { by = opts and opts.by, reason = "scale" })
-    inst:wait_until(is_gone)
-    inst.log:close()
-    list[number] = nil
-  end
-  for number = #list + 1, n do
-    local inst = self:add_instance(service, number)
-    if up then want_up(inst, { by = opts and opts.by, reason = "scale" }) end
-  end
-  service.scaled = n
-  self:save()
-end
-
--- The configuration to go over to: the file again, or what is given.
-local function next_config(sup, config)
-  if type(config) == "table" then return configs.check_table(config) end
-  return configs.load(config or sup.config.path)
-end
-
---- What `apply` would do.
--- @param[opt] config a file's name or a table; the file that was read
--- @treturn {table,...} action, service, keys
--- @raise ConfigError with all errors
-function M:plan(config)
-  return plans.steps(self.config, next_config(self, config))
-end
-
---- Read the configuration again and do the least that makes it so. What was
--- stopped by hand stays so; if there is an error, nothing changes.
--- @param[opt] config a file's name or a table; the file that was read
--- @treturn {table,...} the steps that were taken
--- @raise ConfigError with all errors
-function M:apply(config)
-  check_open(self)
-  local checked = next_config(self, config)
-  if self.applying then
-    errors.raise { kind = "Busy", message = "another apply is under way" }
-  end
-  self.applying = true
-  local _ <close> = setmetatable({}, { __close = function()
-    self.applying = nil
-  end })
-  return plans.apply(self, checked)
-end
-
---- What users are shown of a service, or of one instance.
--- @treturn table of the first instance
-function M:status(name)
-  return self:find(name)[1]:status()
-end
-
---- What users are shown of all, in the order of the configuration.
--- @treturn {table,...}
-function M:list()
-  local list = {}
-  for _, name in ipairs(self.config.order) do
-    for _, inst in ipairs(self:instances(name)) do
-      list[#list + 1] = inst:status()
-    end
-  end
-  return list
-end
-
---- Write down what must survive, if this supervisor is to remember.
-function M:save()
-  if self.store then self.store:save() end
-end
-
---- Start what is to start by itself and was not stopped by hand.
-function M:start_all()
-  for _, name in ipairs(self.graph:order()) do
-    for _, inst in ipairs(self:instances(name)) do
-      if inst.spec.autostart and not inst.by_hand then
-        want_up(inst, { reason = "autostart" })
-      end
-    end
-  end
-end
-
-local function is_down(inst)
-  return is_gone(inst) and inst.state ~= "waiting"
-    and inst.state ~= "backoff"
-end
-
--- In reverse order: each when what comes after it is down.
-local function stop_in_order(sup, inst)
-  for _, name in ipairs(sup.graph:followers(inst.service)) do
-    for _, other in ipairs(sup:instances(name)) do
-      other:wait_until(is_down)
-    end
-  end
-  stop_one(inst, { reason = "shutdown" })
-  inst:wait_until(is_down)
-end
-
---- Stop all, in the reverse of their order. Waits.
-function M:shutdown()
-  self.closing = true
-  local all = {}
-  for _, service in pairs(self.services) do
-    for _, inst in ipairs(service.instances) do
-      inst.wanted = "down"
-      all[#all + 1] = inst
-    end
-  end
-  if #all == 0 then return end
-  task.nursery(function(n)
-    for _, inst in ipairs(all) do n:spawn(stop_in_order, self, inst) end
   end)
 end
 

@@ -1,6 +1,9 @@
 --- A service that is a Lua function: a task that looks like a process.
 -- @module luvisor.supervisor.runner
 
+local core = require "luvisor.core.task"
+local hooks = require "luvisor.supervisor.hooks"
+local sync = require "luvisor.sync"
 local task = require "luvisor.task"
 
 local M = {}
@@ -9,7 +12,7 @@ local Runner = { is_task = true }
 Runner.__index = Runner
 Runner.__name = "luvisor.supervisor.runner"
 
-local Status = {}
+local Status = { __name = "luvisor.supervisor.runner.status" }
 Status.__index = Status
 
 function Status:__tostring()
@@ -20,15 +23,19 @@ local function status(code, text)
   return setmetatable({ ok = code == 0, code = code, text = text }, Status)
 end
 
---- Call spec.run in a task.
+--- Call spec.run in a task; others have their turn even if it never waits.
 -- @tparam Instance inst
 -- @treturn Runner wait() and stop(), as a process has them
 function M.start(inst)
-  local self = setmetatable({}, Runner)
-  self._task = task.detached(function()
-    local ok, err = pcall(inst.spec.run, inst)
+  local self = setmetatable({ _inst = inst, _ended = sync.event() }, Runner)
+  self._task = core.lasting(function()
+    local ok, err = pcall(hooks.call, inst.spec.run, nil, inst:view())
     self.status = ok and status(0, "returned")
       or status(1, "failed: " .. tostring(err))
+  end)
+  core.lasting(function()
+    pcall(self._task.join, self._task)
+    self._ended:set()
   end)
   return self
 end
@@ -36,14 +43,21 @@ end
 --- Wait for its end.
 -- @treturn table code 0: it returned, 1: it raised an error or was cancelled
 function Runner:wait()
-  pcall(self._task.join, self._task)
-  return self.status or status(1, "cancelled")
+  self._ended:wait()
+  self.status = self.status or status(1, "cancelled")
+  return self.status
 end
 
---- Cancel it and wait for its end.
+--- Cancel it and wait for its end. One that is shielded against that for longer
+-- than its grace cannot be killed as a process can: it is let go of.
 function Runner:stop()
+  local inst = self._inst
   self._task:cancel("stop")
-  return self:wait()
+  if task.move_on(inst.spec.stop.grace, self.wait, self) then return end
+  inst.sup.log:warning("does not end though cancelled",
+    { service = inst.name, waits = self._task:traceback() })
+  self.status = status(1, "cancelled, and goes on")
+  self._ended:set()
 end
 
 return M

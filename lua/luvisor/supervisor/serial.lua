@@ -13,10 +13,13 @@ local function by_key(a, b)
   return type(a) == "number"
 end
 
-local function keys_of(t)
+-- Those that are no places of a list; or all that are names or numbers.
+local function keys_of(t, all)
   local keys = {}
   for key in pairs(t) do
-    if not (math.type(key) == "integer" and key >= 1 and key <= #t) then
+    local is_place = math.type(key) == "integer" and key >= 1 and key <= #t
+    local is_plain = type(key) == "string" or type(key) == "number"
+    if all and is_plain or not all and not is_place then
       keys[#keys + 1] = key
     end
   end
@@ -42,10 +45,51 @@ local function table_text(t, indent)
     .. indent .. "}"
 end
 
-local function function_text(f)
+-- Functions are the same if their code is and the variables that they know from
+-- outside, globals left out. Those may lead anywhere: so far they are followed.
+local MOST <const> = 1000 -- values
+
+local variable
+
+local function variables_of(f, seen)
+  local parts = {}
+  for i = 1, math.huge do
+    local name, value = debug.getupvalue(f, i)
+    if not name then break end
+    if name ~= "_ENV" then parts[#parts + 1] = variable(value, seen) end
+  end
+  return table.concat(parts, ",")
+end
+
+local function code_of(f, seen)
   local info = debug.getinfo(f, "S")
-  return ("function:%s:%d:%s"):format(info.short_src, info.linedefined,
-    pcall(string.dump, f, true) and string.dump(f, true) or tostring(f))
+  if info.what == "C" then return tostring(f) end
+  return ("function:%s:%d:%s:%s"):format(info.short_src, info.linedefined,
+    string.dump(f, true), variables_of(f, seen))
+end
+
+local function fields_of(t, seen)
+  local parts = {}
+  for _, key in ipairs(keys_of(t, true)) do
+    parts[#parts + 1] = tostring(key) .. "=" .. variable(t[key], seen)
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+function variable(value, seen)
+  local kind = type(value)
+  local is_followed = kind == "function"
+    or kind == "table" and not getmetatable(value)
+  if not is_followed then
+    return kind == "table" and kind or ("%s %s"):format(kind, tostring(value))
+  end
+  if seen[value] or seen.count > MOST then return kind end
+  seen[value], seen.count = true, seen.count + 1
+  return kind == "table" and fields_of(value, seen) or code_of(value, seen)
+end
+
+local function function_text(f)
+  return variable(f, { count = 0 })
 end
 
 function text(value, indent)

@@ -1,6 +1,8 @@
 --- Ending all processes of an instance: ask, wait, kill.
 -- @local
 
+local errors = require "luvisor.error"
+local looks = require "luvisor.supervisor.looks"
 local process = require "luvisor.process"
 local task = require "luvisor.task"
 local time = require "luvisor.time"
@@ -8,26 +10,28 @@ local tree = require "luvisor.core.proctree"
 
 local M = {}
 
-local SETTLE <const> = 2 -- looks in a row that must find nobody
 local FREEZES <const> = 20 -- rounds of STOP against something that forks
-local FIRST <const> = 0.05 -- seconds until who has come meanwhile is looked for …
+local FIRST <const> = 0.05 -- seconds until somebody looks who has come since …
 local LAST <const> = 1 -- … growing up to this
-local STUBBORN <const> = 5 -- seconds of life after KILL that are worth a word
 local NAMED <const> = 10 -- how many are named in a line of the log
 
---- The name of a process that no other ever has.
--- @treturn string
-function M.key(one)
-  return one.pid .. ":" .. one.start
-end
+--- Seconds of life after KILL that are worth a word; tests have less time.
+M.stubborn = 5
 
-local key_of = M.key
+local key_of = looks.key
+
+local function send(one, sig)
+  if one.process then return one.process:send_signal(sig, "group") or true end
+  return tree.signal(one.pid, one.start, sig)
+end
 
 --- Signal a process, if it is still that one.
 -- @treturn boolean false: it has ended, or we may not
+-- @treturn boolean we may not
 function M.signal(one, sig)
-  local ok, sent = pcall(tree.signal, one.pid, one.start, sig)
-  return ok and sent
+  local ok, sent = pcall(send, one, sig)
+  if ok then return sent, false end
+  return false, errors.is_error(sent) and sent.code == "EPERM"
 end
 
 local function is_alive(one)
@@ -92,14 +96,14 @@ end
 local function ask(d, inst, how)
   local asked, pause = {}, FIRST
   inst.stop_until = time.now() + how.grace
-  local list = d:list(inst)
+  local list = d:remaining(inst)
   while #list > 0 do
     local left = inst.stop_until - time.now()
     if left <= 0 then return false end
     ask_fresh(list, asked, how.signal)
     task.move_on(math.min(pause, left), M.wait_for_all, list, inst)
     pause = math.min(2 * pause, LAST)
-    list = d:list(inst)
+    list = d:remaining(inst)
   end
   return true
 end
@@ -110,7 +114,7 @@ local function freeze(d, inst)
   local stopped = {}
   for _ = 1, FREEZES do
     local fresh = false
-    for _, one in ipairs(d:list(inst, true)) do
+    for _, one in ipairs(d:remaining(inst)) do
       local key = key_of(one)
       fresh = fresh or not stopped[key]
       if not stopped[key] then M.signal(one, "STOP") end
@@ -133,31 +137,38 @@ end
 
 M.names_of = names_of
 
--- One that KILL does not end is in the kernel's hands, or another user's.
-local function wait_for_dead(inst, list, warned)
-  local done = task.move_on(STUBBORN, M.wait_for_all, list, inst)
-  if done or warned then return warned end
-  inst.sup.log:warning("it does not end though killed",
-    { service = inst.name, processes = names_of(list) })
-  return true
+-- Returns whether there is one that we may signal.
+local function kill_all(d, inst)
+  if inst.cgroup and tree.cgroup_kill(inst.cgroup) then return true end
+  freeze(d, inst)
+  local list, may = d:list(inst), false
+  for _, one in ipairs(list) do
+    local _, forbidden = M.signal(one, "KILL")
+    may = may or not forbidden
+  end
+  return may or #list == 0
 end
 
+-- What is asleep in the kernel, as on a disk that does not answer, dies when it
+-- wakes up: it is waited for, and named once. What runs as a user whom we may
+-- not signal is given up.
 local function kill(d, inst)
-  local killed, seen, quiet, warned = {}, {}, 0, false
-  while quiet < SETTLE do
-    local list = d:list(inst, true)
-    quiet = #list == 0 and quiet + 1 or 0
-    if #list > 0 then
-      for _, one in ipairs(list) do
-        if not seen[key_of(one)] then killed[#killed + 1] = one end
-        seen[key_of(one)] = true
-      end
-      if not (inst.cgroup and tree.cgroup_kill(inst.cgroup)) then
-        freeze(d, inst)
-        d:signal(inst, "KILL")
-      end
-      warned = wait_for_dead(inst, list, warned)
+  local killed, seen, warned = {}, {}, false
+  local list = d:remaining(inst)
+  while #list > 0 do
+    for _, one in ipairs(list) do
+      if not seen[key_of(one)] then killed[#killed + 1] = one end
+      seen[key_of(one)] = true
     end
+    local may = kill_all(d, inst)
+    local done = task.move_on(M.stubborn, M.wait_for_all, list, inst)
+    if not done and not warned then
+      warned = true
+      inst.sup.log:warning(may and "it does not end though killed"
+        or "it lives on: we may not signal it",
+        { service = inst.name, processes = names_of(list) })
+    end
+    list = (done or may) and d:remaining(inst) or {}
   end
   return killed
 end
@@ -166,8 +177,8 @@ end
 function M.stop(d, inst, how)
   local gone = ask(d, inst, how)
   inst.stop_until = nil
-  if gone then return { killed = {} } end
-  local killed = kill(d, inst)
+  local killed = not gone and kill(d, inst) or {}
+  if inst.cgroup then tree.cgroup_kill(inst.cgroup) end -- if it hides anybody
   if #killed > 0 then
     inst.sup.log:warning("had to be killed",
       { service = inst.name, processes = names_of(killed) })

@@ -3,9 +3,9 @@
 -- reported and moved aside, never replaced by an empty one.
 -- @module luvisor.supervisor.store
 
+local core = require "luvisor.core.task"
 local fs = require "luvisor.fs"
 local json = require "luvisor.json"
-local task = require "luvisor.task"
 
 local M = {}
 
@@ -22,21 +22,49 @@ local function collect(sup)
     for _, inst in ipairs(service.instances) do
       if inst.by_hand then state.stopped[inst.name] = true end
     end
-    state.scaled[service.name] = service.scaled
+    state.scaled[service.name] = service.scaled -- to, from
   end
   return state
 end
 
+-- A name that no earlier one has.
+local function free_name(path)
+  local name, n = path .. ".unreadable", 1
+  while fs.exists(name) do
+    n = n + 1
+    name = ("%s.unreadable-%d"):format(path, n)
+  end
+  return name
+end
+
+-- What can be neither read nor moved is left as it is: nothing is written.
 local function move_aside(self, why)
-  local aside = self.path .. ".unreadable"
-  pcall(fs.rename, self.path, aside)
-  self._sup.log:error("the saved state cannot be read and was moved aside",
-    { file = aside, error = why })
+  local aside = free_name(self.path)
+  local ok, err = pcall(fs.rename, self.path, aside)
+  if ok then
+    self._sup.log:error("the saved state cannot be read and was moved aside",
+      { file = aside, error = why })
+    return
+  end
+  self._is_left = true
+  self._sup.log:error("the saved state can be neither read nor moved aside: "
+    .. "nothing will be saved", { file = self.path, error = why,
+      rename = tostring(err) })
+end
+
+local function are_scaled(list)
+  if type(list) ~= "table" then return false end
+  for _, one in pairs(list) do
+    local fits = type(one) == "table" and math.type(one.to) == "integer"
+      and one.to >= 0
+    if not fits then return false end
+  end
+  return true
 end
 
 local function is_state(state)
   return type(state) == "table" and state.version == VERSION
-    and type(state.stopped) == "table" and type(state.scaled) == "table"
+    and type(state.stopped) == "table" and are_scaled(state.scaled)
 end
 
 --- Read what an earlier supervisor with this state_dir has left. Waits.
@@ -59,6 +87,7 @@ function M.open(sup)
 end
 
 local function write(self)
+  if self._is_left then return end
   fs.mkdir(self._sup.config.state_dir, { parents = true, mode = 448 })
   fs.write_file(self.path, json.encode(collect(self._sup)) .. "\n",
     { atomic = true, mode = 384 })
@@ -68,7 +97,7 @@ end
 function Store:save()
   self._dirty = true
   if self._writer then return end
-  self._writer = task.detached(function()
+  self._writer = core.lasting(function()
     while self._dirty do
       self._dirty = false
       local ok, err = pcall(write, self)

@@ -4,7 +4,7 @@
 -- The context: dir, the folder that relative paths start at.
 -- @module luvisor.supervisor.types
 
-local cron = require "luvisor.supervisor.cron"
+local facts = require "luvisor.supervisor.facts"
 local options = require "luvisor.options"
 local signal = require "luvisor.core.signal"
 local units = require "luvisor.supervisor.units"
@@ -19,6 +19,11 @@ local function of(name, text)
   end
 end
 
+--- What somebody else checks.
+function M.any(value)
+  return value
+end
+
 M.string = of("string", "a string")
 M.boolean = of("boolean", "true or false")
 M.fn = of("function", "a function")
@@ -27,6 +32,12 @@ function M.duration(value)
   local seconds = units.duration(value)
   if seconds then return seconds end
   return nil, "seconds, or a duration as \"500ms\", \"10s\", \"5m\", \"1h\""
+end
+
+function M.positive_duration(value)
+  local seconds = units.duration(value)
+  if seconds and seconds > 0 then return seconds end
+  return nil, "more than 0 seconds, or a duration as \"10s\", \"5m\""
 end
 
 function M.duration_or_false(value)
@@ -149,6 +160,14 @@ local function with_program(argv, context)
   return argv
 end
 
+--- What a service that is required says of itself: { fact = "db.port" }.
+function M.fact(value)
+  local text = type(value) == "table" and value.fact
+  local is_fact = type(text) == "string" and facts.split(text)
+    and not next(value, next(value))
+  return is_fact and { fact = text } or nil
+end
+
 local COMMAND <const> = "a list of words as { \"redis-server\", \"--port\", "
   .. "\"6400\" }, a string of them, or { shell = \"…\" }"
 
@@ -157,14 +176,31 @@ local argv_of = M.list(function(word)
   if type(word) == "string" and not word:find("\0", 1, true) then
     return word
   end
+  return M.fact(word)
 end, COMMAND)
+
+local shells = {}
+for word in ("| || & && ; < > >> 2> 2>> 2>&1 >&2"):gmatch "%S+" do
+  shells[word] = true
+end
+
+-- The words of a line; nil and a sentence.
+local function split(line)
+  local ok, list = pcall(words.split, line)
+  if not ok then return nil, (tostring(list):gsub("^process.split: ", "")) end
+  for _, word in ipairs(list) do
+    if shells[word] then
+      return nil, ("%q is for a shell: write { shell = \"…\" }, or a list if "
+        .. "it is a word of the command"):format(word)
+    end
+  end
+  return list
+end
 
 function M.command(value, context)
   if type(value) == "string" then
-    local ok, list = pcall(words.split, value)
-    if not ok then
-      return nil, (tostring(list):gsub("^process.split: ", "")), true
-    end
+    local list, why = split(value)
+    if not list then return nil, why, true end
     value = list
   end
   if type(value) ~= "table" then return nil, COMMAND end
@@ -175,7 +211,9 @@ function M.command(value, context)
     return { shell = value.shell }
   end
   local argv = argv_of(value, context)
-  if not argv or not argv[1] or argv[1] == "" then return nil, COMMAND end
+  if not argv or type(argv[1]) ~= "string" or argv[1] == "" then
+    return nil, COMMAND
+  end
   return with_program(argv, context)
 end
 
@@ -188,8 +226,9 @@ function M.env(value)
     local plain = type(name) == "string" and name ~= ""
       and not name:find "[=\0]"
     if type(text) == "number" then text = tostring(text) end
-    if not plain or (type(text) ~= "string" and text ~= false)
-      or (text and text:find("\0", 1, true)) then
+    if type(text) == "table" then text = M.fact(text) end
+    local is_text = type(text) == "string" and not text:find("\0", 1, true)
+    if not plain or not (is_text or text == false or type(text) == "table") then
       return nil, ENV .. ", false to take one away"
     end
     env[name] = text
@@ -197,16 +236,29 @@ function M.env(value)
   return env
 end
 
+local limits = {
+  "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice",
+  "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
+}
+
+local is_limit = M.one_of(table.unpack(limits))
+
+local function is_amount(value)
+  return value == "unlimited" or math.type(value) == "integer" and value >= 0
+end
+
 function M.limits(value)
   local text = "a table as { nofile = 4096, core = { 0, 0 } }"
   if type(value) ~= "table" then return nil, text end
   for name, limit in pairs(value) do
     local pair = type(limit) == "table" and limit or { limit, limit }
-    for i = 1, 2 do
-      if type(name) ~= "string" or not (pair[i] == "unlimited"
-        or math.type(pair[i]) == "integer" and pair[i] >= 0) then
-        return nil, text
-      end
+    if type(name) ~= "string" or not (is_amount(pair[1]) and is_amount(pair[2]))
+    then
+      return nil, text
+    end
+    local known, names = is_limit(name)
+    if not known then
+      return nil, ("%s: expected %s"):format(name, names), true
     end
   end
   return value
@@ -223,56 +275,6 @@ function M.codes(value)
   end
   if #list == 0 then return nil, text end
   return list
-end
-
-local function schedule_text(value)
-  local every = value:match "^every%s+(%S+)$"
-  if every then
-    local seconds = units.duration(every)
-    if not seconds or seconds <= 0 then return nil, "\"every 5m\"" end
-    return { every = seconds }
-  end
-  local at, why = cron.parse(value)
-  if not at then return nil, "an expression of cron: " .. why end
-  return { at = at }
-end
-
-local SCHEDULE <const> = "\"every 5m\", \"0 3 * * *\" or { at = "
-  .. "\"0 3 * * *\", overlap = \"skip\", jitter = \"30s\" }"
-
-local schedule_keys = { [1] = true, at = true, every = true, overlap = true,
-                        jitter = true }
-
-local function has_only(value, keys)
-  for key in pairs(value) do
-    if not keys[key] then return false end
-  end
-  return true
-end
-
-local function when_of(value)
-  if type(value.every) == "number" then
-    return ("every %gs"):format(value.every)
-  end
-  return value[1] or value.at or value.every and "every " .. value.every
-end
-
---- "every 5m", an expression of cron, or { at | every =, overlap =, jitter = }.
-function M.schedule(value)
-  if type(value) == "string" then value = { value } end
-  if type(value) ~= "table" or not has_only(value, schedule_keys) then
-    return nil, SCHEDULE
-  end
-  local when = when_of(value)
-  if type(when) ~= "string" then return nil, SCHEDULE end
-  local schedule, why = schedule_text(when)
-  if not schedule then return nil, why end
-  schedule.overlap, why = M.one_of("skip", "queue", "kill")(value.overlap
-    or "skip")
-  if why then return nil, "overlap: " .. why end
-  schedule.jitter, why = M.duration(value.jitter or 0)
-  if why then return nil, "jitter: " .. why end
-  return schedule
 end
 
 return M
