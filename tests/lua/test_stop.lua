@@ -94,8 +94,8 @@ tap.test("the signal goes to all of the group", function()
 end)
 
 tap.test("those of the group that ignore it are killed, too", function()
-  local p <close>, pid = shell("(trap '' TERM; echo $(sh -c 'echo $PPID'); "
-    .. WAIT .. ") & trap '' TERM; wait; " .. WAIT)
+  local p <close>, pid = shell("trap '' TERM; (echo $(sh -c 'echo $PPID'); "
+    .. WAIT .. ") & wait; " .. WAIT)
   tap.is(p:stop({ grace = 0.05 }).signal, "KILL")
   tap.eventually(function() return is_gone(pid) end)
 end)

@@ -349,7 +349,7 @@ say("READY=1")]] .. PAUSE, { user = "nobody" }) }, function(sup)
       is(sup:status("a").state, "running", "one of its own is taken")
       sup:start "b"
       is(sup:status("b").status_text, "own")
-      is(#lines, refused)
+      is(#lines, refused, lines[#lines] and lines[#lines].message)
     end)
     reset(TMP .. "/go")
     reset(TMP .. "/made")

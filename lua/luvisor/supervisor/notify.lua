@@ -122,10 +122,13 @@ local function refuse(inst, why, fields)
   inst.sup.log:warning(why, fields)
 end
 
+-- Its answer was the closing of its descriptor. Who has it may be gone by now.
+local BARRIER <const> = "BARRIER=1"
+
 local function listen(inst, sock)
   local text, pid, uid, is_cut = sock:receive()
   while text and inst.notify do
-    if not may_send(inst, uid, pid) then
+    if text ~= BARRIER and not may_send(inst, uid, pid) then
       refuse(inst, "a notification of another user was refused", { uid = uid })
     elseif is_cut then
       refuse(inst, "a notification was too long", { bytes = #text })
