@@ -43,7 +43,7 @@ tap.test("what crashes comes back", function()
   up:until_so("flaky", function(one)
     return one.ready and one.pid ~= before
   end)
-  like(up:err(), "flaky backoff again_in=%S+ reason=\"killed by KILL\"")
+  up:says("flaky backoff again_in=%S+ reason=\"killed by KILL\"")
 end)
 
 tap.test("a crew is started anew together", function()

@@ -46,7 +46,7 @@ tap.test("READY=1 comes when the first starts are over, STOPPING=1 at the end",
       local text, pid = next_message "READY"
       is(text, "READY=1")
       is(pid, up.process.pid)
-      like(up:err(), "slow running")
+      up:says "slow running"
       is(next_message "STATUS=2", "STATUS=2 of 3 services up")
       up.process:send_signal "TERM"
       like(next_message "STOPPING", "^STOPPING=1\n")
