@@ -1,7 +1,7 @@
 #!/usr/bin/env luvisor
 -- The deadlock: five megabytes fill the pipe, nobody reads them, and the child
 -- blocks in its write while we wait for its end. luvisor says so on stderr;
--- without the bound of two seconds this would hang for ever.
+-- without the bound of three seconds this would hang for ever.
 -- See million.lua for the way out.
 local lv = require "luvisor"
 local process = require "luvisor.process"
@@ -14,7 +14,7 @@ local p <close> = process.spawn {
 }
 print("pid of the process: " .. p.pid)
 
-local status, err = lv.try(p.wait, p, 2)
+local status, err = lv.try(p.wait, p, 3)
 if not status then
   if not err:is("Timeout") then error(err) end
   print("still not ended, terminating it ...")
