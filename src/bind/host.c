@@ -214,11 +214,13 @@ static size_t tasks_in(const lv_host *host, const lv_scope *s) {
 }
 
 /* Tasks that wake each other need no look at the kernel in between, which would
- * cost more than they do. So long they go without, unless one has paused. */
+ * cost more than they do. So long they go without, unless one has paused
+ * or a signal has come. */
 enum { UNPOLLED_NS = 50000 };
 
 static void poll_kernel(lv_host *host, bool ready) {
-  if (ready && uv_hrtime() - host->polled < UNPOLLED_NS) return;
+  bool soon = uv_hrtime() - host->polled < UNPOLLED_NS;
+  if (ready && soon && !lv_sigs_arrived()) return;
   uv_run(&host->rt.loop, ready ? UV_RUN_NOWAIT : UV_RUN_ONCE);
   host->polled = uv_hrtime();
 }

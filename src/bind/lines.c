@@ -108,11 +108,32 @@ static int take_line(lua_State *L, box *b, bool keep) {
   return 1;
 }
 
+/* Lines that are there already may be many, and dear to whoever takes them. */
+static inline bool should_pause(lua_State *L, box *b) {
+  return ++b->answers % LV_LOOK_EACH == 0 && lv_task_is_greedy(L);
+}
+
+/* Before a line is taken, as a task that is cancelled meanwhile loses it. */
+static int pause_before(lua_State *L, lua_KFunction k) {
+  return lv_pause(L, lv_task_check(L), k);
+}
+
+static void check_paused(lua_State *L) {
+  lv_task *t = lv_task_of(L);
+  if (lv_task_is_cancelled(t)) lv_raise_cancelled(L, t);
+}
+
 static int line_done(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   box *b = lv_reader_box_woken(L);
   int n = take_line(L, b, lua_toboolean(L, 2));
   return n == NOT_YET ? park(L, b, line_done) : n;
+}
+
+static int read_line(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  check_paused(L);
+  return lv_l_readline(L);
 }
 
 /*** r:readline([keep]) -> string | nil
@@ -125,21 +146,34 @@ int lv_l_readline(lua_State *L) {
   box *b = lv_check_reader(L, 1);
   lv_reader_box_check_free(L, b);
   lua_settop(L, 2);
+  if (should_pause(L, b)) return pause_before(L, read_line);
   int n = take_line(L, b, lua_toboolean(L, 2));
   return n == NOT_YET ? park(L, b, line_done) : n;
 }
+
+static int iterate_on(lua_State *L, int status, lua_KContext ctx);
 
 /* To wait, it makes itself the stack that line_done expects. */
 static inline int iterate(lua_State *L, bool keep) {
   box *b = lua_touserdata(L, lua_upvalueindex(1));
   if (b->r == NULL) return lv_raise(L, "Closed", "the reader is closed");
   lv_reader_box_check_free(L, b);
+  if (should_pause(L, b)) {
+    lua_pushboolean(L, keep);
+    return pause_before(L, iterate_on);
+  }
   int n = take_line(L, b, keep);
   if (n != NOT_YET) return n;
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushboolean(L, keep);
   return park(L, b, line_done);
+}
+
+static int iterate_on(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  check_paused(L);
+  return iterate(L, lua_toboolean(L, -1));
 }
 
 static int iterate_lines(lua_State *L) {
@@ -151,7 +185,8 @@ static int iterate_kept_lines(lua_State *L) {
 }
 
 /*** r:lines([keep]) -> iterator
- * `for line in r:lines() do`: readline until the end. */
+ * `for line in r:lines() do`: readline until the end. After a millisecond of
+ * lines that were there already, others have their turn. */
 int lv_l_lines(lua_State *L) {
   lv_check_reader(L, 1);
   bool keep = lua_toboolean(L, 2);

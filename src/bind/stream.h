@@ -18,7 +18,8 @@ typedef struct {
   lv_task *task;  /* that reads now, or NULL */
   size_t scanned; /* bytes of the buffer known to hold no separator */
   size_t max_line;
-  int failure; /* what each read raises, in the registry; or LUA_NOREF */
+  unsigned answers; /* lines found in the buffer: see lv_task_is_greedy */
+  int failure;      /* what each read raises, in the registry; or LUA_NOREF */
 } lv_reader_box;
 
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
   bool told;       /* a failure has been raised */
   bool paused;     /* more than `high` were pending, and not yet `low` again */
   size_t high, low;
+  size_t work; /* writes, and KiB, since lv_task_is_greedy was last asked */
 } lv_writer_box;
 
 /* Make the box first (it may raise, and owns nothing), open the stream into it

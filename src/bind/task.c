@@ -20,6 +20,9 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
+#include <uv.h>
+
+enum { SLICE_NS = 1000000 };
 
 /* Its address is the registry's key for the table of what must not be
  * collected: tasks that have not ended, nurseries of none but their tasks. */
@@ -114,6 +117,14 @@ int lv_pause(lua_State *L, lv_task *t, lua_KFunction k) {
   t->host->polled = 0;
   make_ready(t);
   return lua_yieldk(L, 0, 0, k);
+}
+
+bool lv_task_is_greedy(lua_State *L) {
+  lv_task *t = lv_task_of(L);
+  if (t == NULL || !lv_slot_may_wait(L) || !lua_isyieldable(L)) return false;
+  uint64_t now = uv_hrtime();
+  if (t->since == 0) t->since = now;
+  return now - t->since > SLICE_NS;
 }
 
 int lv_park(lua_State *L, lv_task *t, const char *why, void *op,
@@ -334,6 +345,7 @@ static void finish(lv_task *t, int status) {
 static void resume(lv_task *t) {
   t->state = LV_RUNNING;
   t->at = NULL; /* a generator that it waited in may be collected now */
+  t->since = 0;
   int nargs = t->nargs, nresults;
   t->nargs = 0;
   int status = lua_resume(t->co, t->host->L, nargs, &nresults);

@@ -50,6 +50,7 @@ struct lv_task {
   lua_State *at;     /* where it waits: co, or a generator that co resumed */
   uint64_t turn;     /* of the loop, in which fair.c … */
   unsigned looks;    /* … could not interrupt it so many times */
+  uint64_t since;    /* ns, when lv_task_is_greedy first looked; 0: not yet */
 };
 
 /* The metatable's name; its key in the registry, which is found faster; and the
@@ -82,6 +83,13 @@ int lv_park(lua_State *L, lv_task *t, const char *why, void *op,
 
 /* The same for who waits for nothing: it goes on in the next pass. */
 int lv_pause(lua_State *L, lv_task *t, lua_KFunction k);
+
+/* Has the running task gone on for a millisecond since it was first asked in
+ * this turn, and can be paused? Asked by who answers from a buffer or a pipe
+ * that is never full, or others would have to wait for ever. It reads the clock:
+ * ask at each LV_LOOK_EACHth answer. */
+enum { LV_LOOK_EACH = 64 };
+bool lv_task_is_greedy(lua_State *L);
 
 /* Let it go on, in the next pass over the ready tasks. */
 void lv_wake(lv_task *t, int status);

@@ -20,7 +20,7 @@ static const char METATABLE[] = "luvisor.Writer";
 
 typedef lv_writer_box box;
 
-enum { LENT = 1 };
+enum { LENT = 1, WORTH_ONE = 1024 };
 
 lv_writer_box *lv_to_writer(lua_State *L, int arg) {
   return luaL_testudata(L, arg, METATABLE);
@@ -145,6 +145,7 @@ static void put_gathered(lua_State *L, box *b, gathered *g) {
 static void put(lua_State *L, box *b, int arg, gathered *g) {
   size_t n;
   const char *s = lua_tolstring(L, arg, &n);
+  b->work += 1 + n / WORTH_ONE;
   if (n > sizeof g->bytes - g->n) put_gathered(L, b, g);
   if (n <= sizeof g->bytes) {
     memcpy(g->bytes + g->n, s, n);
@@ -156,11 +157,24 @@ static void put(lua_State *L, box *b, int arg, gathered *g) {
   if (rc < 0) raise_failed(L, b, rc);
 }
 
+static int pause_done(lua_State *L, int status, lua_KContext ctx) {
+  lv_task *t = lv_task_of(L);
+  (void)status, (void)ctx;
+  return lv_task_is_cancelled(t) ? lv_raise_cancelled(L, t) : 0;
+}
+
+/* If the other side reads as fast as we write, no write ever has to wait. */
+static bool should_pause(lua_State *L, box *b) {
+  if (b->work < LV_LOOK_EACH) return false;
+  b->work = 0;
+  return lv_task_is_greedy(L);
+}
+
 static int after_put(lua_State *L, box *b) {
   if (lv_writer_pending(b->w) > LV_HIGH_WATER)
     return wait_for(L, b, LV_HIGH_WATER);
   if (b->w->nlent > 0) forget_lent(L, b);
-  return 0;
+  return should_pause(L, b) ? lv_pause(L, lv_task_of(L), pause_done) : 0;
 }
 
 static box *check_open(lua_State *L) {
@@ -173,7 +187,8 @@ static box *check_open(lua_State *L) {
 
 /*** w:write(s, ...)
  * Write strings or numbers; waits while more than 64 KiB are not yet taken by
- * the kernel. What a cancelled write has not handed over yet stays queued.
+ * the kernel, and after a millisecond of writes that did not have to wait lets
+ * others have their turn. What a cancelled write has not handed over yet stays queued.
  * (asyncio rule S22: write and drain in one)
  * @raise BrokenPipe: nobody reads any more; Closed, OSError, of this write or
  * one before */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 static atomic_uint arrived[LV_NSIG];
+static atomic_bool any_arrived;
 static atomic_int wake_fd = -1;
 
 /* Touched by the loop's thread only, and its handlers. */
@@ -63,6 +64,7 @@ static void note_end(int signum) {
 
 static void count(int signum) {
   atomic_fetch_add(&arrived[signum], 1);
+  atomic_store(&any_arrived, true);
   uint64_t one = 1;
   ssize_t n = write(atomic_load(&wake_fd), &one, sizeof one);
   (void)n; /* full: it is readable anyway */
@@ -96,11 +98,16 @@ static void on_wake(uv_poll_t *poll, int status, int events) {
   (void)status, (void)events;
   uint64_t ignored;
   lv_fd_read(s->fd, &ignored, sizeof ignored);
+  atomic_store(&any_arrived, false);
   if (last.first != 0) set_timer(0); /* the loop has its turn */
   for (int i = 1; i < LV_NSIG; i++) {
     unsigned times = atomic_exchange(&arrived[i], 0);
     if (times > 0) tell(s, i, times);
   }
+}
+
+bool lv_sigs_arrived(void) {
+  return atomic_load_explicit(&any_arrived, memory_order_relaxed);
 }
 
 static bool is_ignored(int signum) {

@@ -33,6 +33,7 @@ typedef struct {
 int lv_sigs_open(lv_sigs *s, uv_loop_t *loop);
 void lv_sigs_close(lv_sigs *s); /* uv's handle dies in the next turn */
 void lv_sigs_fini(lv_sigs *s);
+bool lv_sigs_arrived(void); /* one of which the next turn of the loop tells */
 
 /* Call fn from the loop for each arrival. The first for a signal installs the
  * handler (SA_RESTART), the last to leave puts back what was before: ignored or
