@@ -55,7 +55,7 @@ build/release/luvisor: deps
 	cmake --preset release
 	cmake --build --preset release
 
-bench: build/release/luvisor ## measure, beside C and asyncio
+bench: build/release/luvisor ## measure, beside C and the peers that are installed
 	bench/run --peers
 
 fmt: ## format the C files

@@ -22,8 +22,8 @@ def run(main):
     return asyncio.run(main)
 
 
-def report(bench, n, seconds, **more):
-    line = {"bench": bench, "impl": "asyncio", "n": n,
+def report(bench, n, seconds, impl="asyncio", **more):
+    line = {"bench": bench, "impl": impl, "n": n,
             "seconds": round(seconds, 6),
             "us_per_op": round(seconds / n * 1e6, 3)}
     print(json.dumps(line | more))
