@@ -43,6 +43,12 @@ function M.spawn(opts)
   return p
 end
 
+--- Start one from options that were checked before, for a caller who ends it.
+-- @local
+function M._start(opts)
+  return handles.start(opts, true)
+end
+
 M.run = runs.run
 M.capture = runs.capture
 M.pipeline = pipelines.pipeline

@@ -143,10 +143,19 @@ function Supervisor:add_instance(service, number)
   return add_instance(self, service, number)
 end
 
---- Forget a service whose instances are stopped. Waits.
+local is_pending = { waiting = true, backoff = true }
+
+--- Forget a service whose instances have no process. Who follows the events
+-- hears of those that wait to start that they do not any more. Waits.
 -- @local
 function Supervisor:remove(name)
   local list = self:instances(name)
+  for _, inst in ipairs(list) do
+    if is_pending[inst.state] then
+      inst.wanted = "down"
+      inst:event("stop", { reason = "taken away" })
+    end
+  end
   self.services[name] = nil
   self.sockets:forget(name)
   for _, inst in ipairs(list) do inst:remove() end
@@ -256,18 +265,30 @@ function Supervisor:run()
   return self.exit_code or 0
 end
 
+local last_steps = {
+  function(self) if self.store then self.store:flush() end end,
+  function(self)
+    for name in pairs(self.services) do self:remove(name) end
+  end,
+  clock.close,
+  function(self) self.descendants:close() end,
+  function(self) self.sockets:close() end,
+  function(self) self.events:close() end,
+}
+
+-- If a step fails the others are done all the same.
 local function close(self)
   self:shutdown()
   if self.closed then return end
   self.closed = true
-  if self.store then self.store:flush() end
-  for name in pairs(self.services) do self:remove(name) end
-  clock.close(self)
-  self.descendants:close()
-  self.sockets:close()
-  self.events:close()
+  local failure
+  for _, step in ipairs(last_steps) do
+    local ok, err = pcall(step, self)
+    if not ok then failure = failure or err end
+  end
   alive[self] = nil
   self.line:wake_all(true)
+  if failure then error(failure, 0) end
 end
 
 --- Stop all services in order, the dependent ones first, and let go of what the

@@ -7,9 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -35,6 +38,30 @@ static int l_fds(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_call(L, 1, 0);
   lua_settop(L, 1);
+  return 1;
+}
+
+static lua_Integer count_open(void) {
+  struct stat st;
+  if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0) return st.st_size;
+  DIR *dir = opendir("/proc/self/fd"); /* before Linux 6.2 */
+  if (dir == NULL) return errno == EMFILE ? INT_MAX : 0;
+  lua_Integer n = -1;
+  const struct dirent *entry;
+  while ((entry = readdir(dir)) != NULL)
+    if (*entry->d_name != '.') n++;
+  closedir(dir);
+  return n;
+}
+
+/*** os.fds_left() -> integer
+ * How many descriptors may be opened yet. */
+static int l_fds_left(lua_State *L) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = RLIM_INFINITY;
+  rlim_t most = limit.rlim_cur > INT_MAX ? INT_MAX : limit.rlim_cur;
+  lua_Integer left = (lua_Integer)most - count_open();
+  lua_pushinteger(L, left > 0 ? left : 0);
   return 1;
 }
 
@@ -100,8 +127,17 @@ static int l_is_executable(lua_State *L) {
   return 1;
 }
 
+/*** os.give_back()
+ * Collect all garbage, and give the memory that is free then to the kernel. */
+static int l_give_back(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT);
+  malloc_trim(0);
+  return 0;
+}
+
 int lv_open_os(lua_State *L) {
   static const luaL_Reg functions[] = {{"fds", l_fds},
+                                       {"fds_left", l_fds_left},
                                        {"getcwd", l_getcwd},
                                        {"geteuid", l_geteuid},
                                        {"uname", l_uname},
@@ -109,6 +145,7 @@ int lv_open_os(lua_State *L) {
                                        {"isatty", l_isatty},
                                        {"processors", l_processors},
                                        {"is_executable", l_is_executable},
+                                       {"give_back", l_give_back},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, LV_VERSION);

@@ -198,8 +198,11 @@ static unsigned settle(lv_sink *s, const lv_sink_task *task,
 }
 
 static void start_next(lv_sinks *hub) {
-  lv_list *node = lv_list_pop(&hub->waiting);
-  if (node) start(LV_OF(node, lv_sink, link));
+  while (hub->running < MOST_JOBS) {
+    lv_list *node = lv_list_pop(&hub->waiting);
+    if (node == NULL) return;
+    start(LV_OF(node, lv_sink, link));
+  }
 }
 
 /* What is told may let go of the sink. */
@@ -273,6 +276,7 @@ static void start(lv_sink *s) {
   if (j == NULL) {
     s->busy = false;
     note_failure(s, -ENOMEM);
+    lv_timer_start(&s->rt->timers, &s->timer, s->delay);
     return;
   }
   *j = (job){.req.data = j, .s = s, .task = make_task(s)};

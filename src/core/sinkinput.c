@@ -131,9 +131,27 @@ void lv_sink_take_input(lv_sink *s) {
     s->due = true;
 }
 
+/* A pipe that is at its end, and nothing is to be written for that: most
+ * processes that end have written nothing since the last job. */
+static bool has_ended_quietly(const lv_sink *s) {
+  bool idle = !s->busy && !s->due && !s->drop && s->chores == 0;
+  return idle && s->error == 0 && !s->closing && lv_buf_size(&s->held) == 0 &&
+         lv_buf_size(&s->backlog.bytes) == 0 &&
+         lv_sinkout_is_surely_at_start(&s->out) && lv_fd_pipe_is_at_end(s->in);
+}
+
+static void end_quietly(lv_sink *s) {
+  lv_sink_close_input(s);
+  if (s->fn) s->fn(s, 0, s->arg);
+}
+
 static void on_readable(void *arg, int events) {
   lv_sink *s = arg;
   (void)events;
+  if (has_ended_quietly(s)) {
+    end_quietly(s);
+    return;
+  }
   if (should_pause(s))
     lv_timer_start(&s->rt->timers, &s->timer, PAUSE);
   else

@@ -53,16 +53,19 @@ static ssize_t read_into(lv_buf *b, int fd) {
   return n;
 }
 
-/* Straight to where it is held, or by way of the stamps. */
+/* Straight to where it is held, or by way of the stamps. There is room for the
+ * copy before anything is read: whoever waits for a line must not miss it. */
 static ssize_t read_some(job *j) {
   lv_sink *s = j->s;
+  bool taps = j->task->tapping;
+  int rc = taps ? lv_buf_reserve(&j->report->tap, CHUNK) : 0;
+  if (rc < 0) return rc;
   const lv_stamp_kind kind = s->out.set.stamp;
   lv_buf *to = kind == LV_STAMP_NONE ? &s->held : &j->raw;
   ssize_t n = read_into(to, j->task->in);
   if (n <= 0) return n;
   const char *bytes = to->data + to->tail - n;
-  int rc = 0;
-  if (j->task->tapping) rc = lv_buf_append(&j->report->tap, bytes, (size_t)n);
+  if (taps) rc = lv_buf_append(&j->report->tap, bytes, (size_t)n);
   if (rc == 0 && to == &j->raw) {
     const lv_stamp stamp = lv_stamp_now(kind);
     bool mid = is_mid_line(s);

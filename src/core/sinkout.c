@@ -219,6 +219,10 @@ ssize_t lv_sinkout_splice(lv_sinkout *out, int pipe) {
   return lv_sinkfile_splice(out, pipe);
 }
 
+bool lv_sinkout_is_surely_at_start(const lv_sinkout *out) {
+  return out->kind == LV_SINK_FILE ? out->file.at_start == 1 : !out->mid;
+}
+
 bool lv_sinkout_at_start(lv_sinkout *out, const lv_buf *bytes) {
   size_t n = lv_buf_size(bytes);
   return n > 0 ? lv_buf_bytes(bytes)[n - 1] == '\n' : is_at_start(out);

@@ -80,5 +80,7 @@ ssize_t lv_sinkout_splice(lv_sinkout *out, int pipe);
 
 /* Would a byte after those begin a line? */
 bool lv_sinkout_at_start(lv_sinkout *out, const lv_buf *bytes);
+/* Is it known, without a look at the file, that a line would begin? */
+bool lv_sinkout_is_surely_at_start(const lv_sinkout *out);
 
 #endif

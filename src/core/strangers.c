@@ -86,6 +86,10 @@ static bool reap_some(lv_rt *rt, int most) {
 
 enum { AT_ONCE = 256, ALL = 1 << 16 };
 
+/* Nobody waits for the end of a stranger, and each look is a walk over all of
+ * our children: one serves all that end at about the same time. */
+static const double DELAY = 0.01;
+
 /* However fast they come, others have their turn. */
 static void look(lv_timer *timer) {
   lv_rt *rt = LV_OF(timer, lv_rt, look);
@@ -95,7 +99,8 @@ static void look(lv_timer *timer) {
 static void on_sigchld(void *arg, int signum, unsigned times) {
   lv_rt *rt = arg;
   (void)signum, (void)times;
-  if (lv_timer_start(&rt->timers, &rt->look, 0) < 0) look(&rt->look);
+  if (lv_timer_is_running(&rt->look)) return;
+  if (lv_timer_start(&rt->timers, &rt->look, DELAY) < 0) look(&rt->look);
 }
 
 int lv_strangers_adopt(lv_rt *rt) {

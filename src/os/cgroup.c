@@ -122,7 +122,7 @@ bool lv_cgroup_can_enter(const char *dir) {
 
 bool lv_cgroup_is_populated(const char *dir) {
   FILE *file = open_in(dir, "cgroup.events", "re");
-  if (file == NULL) return false;
+  if (file == NULL) return errno != ENOENT;
   char line[128];
   bool populated = false;
   while (fgets(line, sizeof line, file))

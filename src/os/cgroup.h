@@ -25,7 +25,8 @@ int lv_cgroup_members(lv_pids *to, const char *dir);
  * (cgroup.kill, since Linux 5.14). 0 or -errno, -ENOENT: no such file. */
 int lv_cgroup_kill(const char *dir);
 
-/* Does any process live in it? Read in cgroup.events. */
+/* Does any process live in it? Read in cgroup.events; true if that cannot be
+ * opened, as without descriptors. */
 bool lv_cgroup_is_populated(const char *dir);
 
 /* Call fn with the path of each folder in it. The first code that fn returns

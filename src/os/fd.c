@@ -160,6 +160,11 @@ int lv_fd_unread(int fd) {
   return ioctl(fd, FIONREAD, &n) == -1 ? -errno : n;
 }
 
+bool lv_fd_pipe_is_at_end(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  return poll(&p, 1, 0) == 1 && p.revents == POLLHUP;
+}
+
 /* Small writes do not share pages, so a full pipe may hold much less than its
  * size: only its writing end can tell (pipe(7)). */
 bool lv_fd_pipe_is_full(int fd) {

@@ -54,6 +54,7 @@ ssize_t lv_fd_splice(int from, int to, size_t n); /* never waits on a pipe */
 int lv_fd_pipe_size(int fd);               /* bytes, or -errno */
 int lv_fd_set_pipe_size(int fd, size_t n); /* the size it has now, or -errno */
 int lv_fd_unread(int fd);                  /* bytes waiting (FIONREAD) */
+bool lv_fd_pipe_is_at_end(int fd);         /* empty, and nobody can write */
 bool lv_fd_pipe_is_full(int fd);           /* either end; no: not a pipe */
 bool lv_fd_has_lost_reader(int fd);        /* a pipe's writing end; a socket */
 

@@ -156,9 +156,13 @@ typedef struct {
   char text[600];
   size_t n;
   int killed;
+  lv_pids told;
 } report;
 
 static void tell(report *r, const lv_procstat *p) {
+  if (lv_pids_has(&r->told, p->pid)) return;
+  lv_pids_add(&r->told, p->pid);
+  lv_pids_sort(&r->told);
   r->killed++;
   char *to = r->text + r->n;
   size_t room = sizeof r->text - r->n;
@@ -168,14 +172,11 @@ static void tell(report *r, const lv_procstat *p) {
 }
 
 /* By number and start, for it may be dead by now and the number another's. */
-static void kill_all(const lv_proctree *found, lv_pids *told, report *r) {
+static void kill_all(const lv_proctree *found, report *r) {
   for (size_t i = 0; i < found->n; i++) {
     const lv_procstat *p = &found->list[i];
     lv_proc_signal_exactly(p->pid, p->start, SIGKILL);
-    if (lv_pids_has(told, p->pid)) continue;
     tell(r, p);
-    lv_pids_add(told, p->pid);
-    lv_pids_sort(told);
   }
 }
 
@@ -184,7 +185,7 @@ static void kill_all(const lv_proctree *found, lv_pids *told, report *r) {
 enum { ROUNDS = 2000, FREEZES = 20, QUIET = 2, CALM = 20 };
 
 static void hunt(wanted *w, report *r) {
-  lv_pids stopped = {0}, told = {0};
+  lv_pids stopped = {0};
   int quiet = 0, calm = 0, frozen = 0;
   for (int round = 0; quiet < QUIET && calm < CALM && round < ROUNDS; round++) {
     lv_proctree found = {0};
@@ -194,13 +195,12 @@ static void hunt(wanted *w, report *r) {
     bool fresh = stop_fresh(&found, &stopped) > 0;
     lv_pids_sort(&stopped);
     if (!fresh || ++frozen > FREEZES) {
-      kill_all(&found, &told, r);
+      kill_all(&found, r);
       rest(calm > 0 || round < 10 ? 1 : 20);
     }
     lv_proctree_fini(&found);
   }
   lv_pids_fini(&stopped);
-  lv_pids_fini(&told);
 }
 
 /* ---- cgroups ---- */
@@ -258,6 +258,7 @@ static void clear(const lv_guard_notes *notes) {
             "left of its services: %s%s\n",
             r.text, r.n + 64 > sizeof r.text ? " …" : "");
   free(dir);
+  lv_pids_fini(&r.told);
   lv_pids_fini(&w.sessions);
   lv_pids_fini(&w.members);
   lv_pids_fini(&w.dead);

@@ -26,15 +26,17 @@ local NEW <const> = [[
   service "hand" { command = "sleep 1001" }
   service "worker" { command = "sleep 1000", instances = 4 }
   service "new" { command = "sleep 1000" }
+  service "later" { command = "sleep 1000", autostart = false }
 ]]
 
 local STEPS <const> = [[
 stop gone
 update policy (backoff, restart)
 restart other (command)
-restart hand (command)
+update hand (command), which stays stopped
 scale worker from 2 to 4
 start new
+add later (autostart = false)
 ]]
 
 local up = ups.start(OLD)

@@ -49,7 +49,8 @@ end)
 
 tap.test("wait holds until it is so", function()
   local waiting <close> = up:follow "wait web running"
-  up:refuses("wait db ready --timeout 0.1", 1, "db ready: not so after 0.1 s")
+  up:refuses("wait db ready --timeout 0.1", 1, "db ready: not so after 0.1 s\n"
+    .. "  db is starting %(pid %d+%): not ready yet")
   ok(not waiting.status, "it waits")
   fs.write_file(up.dir .. "/go", "")
   like(waiting.stdout:readline(), "^web is running %(pid %d+%)$")

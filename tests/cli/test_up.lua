@@ -159,6 +159,15 @@ tap.test("a folder that others may write is not taken for its state",
     fs.remove(dir)
   end)
 
+tap.test("a folder that cannot be there is said to be its state_dir",
+  function()
+    local up <close> = ups.start('service "a" { command = "sleep 1000" }',
+      { head = "luvisor { state_dir = 'luvisor.lua/x', "
+        .. "log = { dir = 'log' } }\n" })
+    is(up:ended().code, 1)
+    like(up:err(), "^state_dir %S+/luvisor%.lua/x cannot be %l+.*ENOTDIR")
+  end)
+
 tap.test("who reads its log may go away", function()
   local dir = fs.mkdtemp()
   fs.write_file(dir .. "/c.lua", [[

@@ -66,7 +66,7 @@ tap.test("a file that is no socket is not touched", function()
     .. "log = { dir = 'log' }, control = { socket = %q } }\n"):format(
     up.dir .. "/state", up.dir .. "/here") })
   is(again:ended().code ~= 0, true)
-  like(again:err(), "another program listens at the control socket")
+  like(again:err(), "there is a file where the control socket is to be: .*here")
   is(fs.read_file(up.dir .. "/here"), "text")
 end)
 
@@ -177,5 +177,27 @@ tap.test("followers end with the supervisor", function()
   is(ended[1]:join(), 200)
   is(ended[2]:join(), 200)
 end)
+
+tap.test("followers end with the socket, though the supervisor goes on",
+  function()
+    local test <close> = controls.open()
+    test.sup:start "web"
+    local ended = {}
+    for i, path in ipairs { "/v1/events?n=100", "/v1/events?service=other",
+                            "/v1/services/web/logs?follow=1" } do
+      ended[i] = task.spawn(function() return test:ask("GET", path) end)
+    end
+    tap.eventually(function() return test.control:connections() >= 3 end, 20)
+    test.client:list() -- which is answered after those have been heard
+    test.control:close()
+    local bodies = {}
+    for i, asked in ipairs(ended) do
+      bodies[i] = asked:join().body -- raises, had it been cut
+    end
+    like(bodies[1], "running")
+    is(bodies[2], "")
+    is(bodies[3], "")
+    is(test.sup:status "web".state, "running")
+  end)
 
 tap.done()

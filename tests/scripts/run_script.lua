@@ -5,7 +5,7 @@ local process = require "luvisor.process"
 local SCRIPTS = os.getenv("LUVISOR_SOURCE") .. "/scripts/"
 
 return function(call)
-  local options = { timeout = 25 }
+  local options = { timeout = 120 }
   for key, value in pairs(call) do options[key] = value end
   options[1] = os.getenv("LUVISOR")
   options[2] = SCRIPTS .. call[1] .. ".lua"

@@ -69,7 +69,7 @@ tap.test("commands are split as a shell does, and begin at the file's folder",
       fs.chmod(dir .. "/run", 448)
       local c = config.load(dir .. "/luvisor.lua")
       is_deeply(c.services.a.command,
-        { dir .. "/./run", "--name", "a b", "c d", "e f" })
+        { dir .. "/run", "--name", "a b", "c d", "e f" })
       is_deeply(c.services.b.command, { shell = "echo $HOME | cat" })
     end)
   end)
@@ -186,6 +186,13 @@ service "b" { command = "true", after = { "a" } }]],
   { [[service "a" { command = "true" } service "a" { command = "true" }]],
     "declared twice, also at" },
   { [[service "a"]], "service \"a\" has no table after it" },
+  { [[service "a" { command = "/etc" }]], "\"/etc\" is a folder, not" },
+  { [[service "a" { command = "/etc/passwd" }]],
+    "\"/etc/passwd\" cannot be executed (mode 644)" },
+  { [[service "a" { command = "true", env = { A = "1", B = true } }]],
+    "or false to take it away; got true" },
+  { [[service "a" { command = "true", env = { ["B=C"] = "1" } }]],
+    "env: expected a table as { PORT" },
   { [[service "a b" { command = "true" }]], "a name is of letters" },
   { [[service "a" { command = "sleep 'x" }]], "unfinished ' quote" },
   { [[service "a" { command = "true", ready = { tcp = "80" } }]],

@@ -26,7 +26,7 @@ local function stops_all(script, n, opts)
   with({ a = { command = command, stop = { grace = opts.grace or 5 } } },
     function(sup)
       sup:start "a"
-      tap.eventually(function() return count(mark) >= n end)
+      tap.eventually(function() return count(mark) >= n end, 30)
       sup:stop "a"
       is(count(mark), 0, "none is left by the stop")
       killed = #sup:status("a").killed
@@ -88,7 +88,7 @@ services.both_ways(function(how)
     .. "ignores TERM, has a session, is plain, " .. how, function()
     local killed = stops_all([[sh -c 'trap "" TERM; while :; do sleep MARK; ]]
       .. [[done' & setsid sleep MARK & sleep MARK & trap 'exit 0' TERM; ]]
-      .. [[while :; do wait; done]], 4, { grace = 0.2 })
+      .. [[while :; do wait; done]], 5, { grace = 0.2 })
     ok(killed >= 1)
   end)
 
@@ -99,7 +99,7 @@ services.both_ways(function(how)
         exec sleep %s]]):format(mark, mark) }, stop = { grace = 0 },
         env = { NEXT = NEXT } } }, function(sup)
         sup:start "a"
-        tap.eventually(function() return count(mark) >= 1 end)
+        tap.eventually(function() return count(mark) >= 1 end, 30)
         sup:stop "a"
         is(count(mark), 0)
         killed = #sup:status("a").killed
@@ -127,7 +127,7 @@ services.both_ways(function(how)
       command = { shell = ("setsid sleep %s & (setsid sleep %s &); "
         .. "exec sleep %s"):format(mark, mark, mark) } } }, function(sup)
       sup:start "a"
-      tap.eventually(function() return count(mark) >= 3 end)
+      tap.eventually(function() return count(mark) >= 3 end, 30)
       sup:stop "a"
       is(count(mark), 0)
     end)
@@ -141,7 +141,7 @@ services.both_ways(function(how)
     local look = tree.look
     with(list, function(sup)
       sup:start_all()
-      tap.eventually(function() return count(mark) == 60 end)
+      tap.eventually(function() return count(mark) == 60 end, 30)
       tree.look = function()
         looks = looks + 1
         return look()
@@ -193,7 +193,7 @@ services.both_ways(function(how)
           for _, one in ipairs(sup.descendants:list(sup:find("a")[1])) do
             if one.state == "Z" then return true end
           end
-        end)
+        end, 30)
         sup:stop "a"
         is(count(mark), 0)
       end)
@@ -249,11 +249,11 @@ tap.test("the script's own orphans are its own business", function()
     sup:start "a"
     pid = process.capture { shell = ("sleep %s >&- 2>&- & echo $!"):format(
       mark) }
-    tap.eventually(function() return count(mark) == 1 end)
+    tap.eventually(function() return count(mark) == 1 end, 30)
   end)
   is(count(mark), 1)
   process.run { "kill", pid }
-  tap.eventually(function() return count(mark) == 0 end)
+  tap.eventually(function() return count(mark) == 0 end, 30)
 end)
 
 tap.test("two supervisors leave each other's orphans alone", function()
@@ -261,7 +261,7 @@ tap.test("two supervisors leave each other's orphans alone", function()
   local script = ("(setsid sleep %s &); exec sleep 100"):format(mark)
   with({ a = { command = { shell = script } } }, function(sup)
     sup:start "a"
-    tap.eventually(function() return count(mark) == 1 end)
+    tap.eventually(function() return count(mark) == 1 end, 30)
     with({ b = { command = "sleep 100" } }, function(other)
       other:start "b"
     end)

@@ -124,8 +124,8 @@ tap.test("check: a fact must be of a service that is required", function()
   for fact, why in pairs {
     ["cache.port"] = "env: the fact \"cache.port\" is of a service that it "
       .. "does not require",
-    ["port"] = "env: expected a table as",
-    [1] = "env: expected a table as",
+    ["port"] = "env: PORT: expected a string, a number, { fact = ",
+    [1] = "env: PORT: expected a string, a number, { fact = ",
   } do
     tap.throws(function()
       with({ db = server("x", "x"), cache = server("x", "x"),

@@ -173,11 +173,14 @@ time.sleep(1000)
 tap.test("the first process may end once another is the main one", function()
   if not can_adopt then return tap.skip "there are no pidfds" end
   with({ a = python([[
+has_said, tell = os.pipe()
 if os.fork() == 0:
     os.setsid()
     say("MAINPID=%d\nREADY=1" % os.getpid())
     signal.signal(signal.SIGUSR1, lambda *_: os._exit(3))
+    os.write(tell, b"x")
     while True: signal.pause()
+os.read(has_said, 1)
 barrier()
 ]], { restart = "never" }) }, function(sup)
     sup:start "a"

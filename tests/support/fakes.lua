@@ -114,6 +114,7 @@ end
 
 local originals = {
   { process, "spawn", spawn },
+  { process, "_start", spawn },
   { descendants, "open", function() return setmetatable({}, D) end },
   { logs, "open", function() return setmetatable({}, Log) end },
   { spawning, "options", function(inst)

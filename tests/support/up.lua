@@ -22,7 +22,7 @@ luvisor { state_dir = "state", log = { dir = "log" },
 --- Start one.
 -- @tparam ?string text the services of its configuration
 -- @tparam[opt] table opts env, a function is called with the folder; head:
--- instead of the usual settings; path: another configuration
+-- instead of the usual settings; path: another configuration; limits: its own
 -- @return an object for <close>: dir, path, process
 function M.start(text, opts)
   opts = opts or {}
@@ -38,7 +38,7 @@ function M.start(text, opts)
   self.process = process.spawn {
     LUVISOR, "up", "-c", self.path, cwd = dir, env = self.env,
     stdout = { file = dir .. "/out" }, stderr = { file = dir .. "/err" },
-    stop = { grace = 30 },
+    stop = { grace = 30 }, limits = opts.limits,
   }
   return self
 end

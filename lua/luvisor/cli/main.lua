@@ -90,8 +90,8 @@ end
 local function unknown(word)
   local known = { "-e", "-i", "-h", "--help", "--version", "help" }
   local names = require "luvisor.cli.commands".names
-  local near = errors.nearest(word, table.move(names, 1, #names, #known + 1,
-    known))
+  local near = not word:find "^%-.?$" and errors.nearest(word,
+    table.move(names, 1, #names, #known + 1, known))
   local kind = word:find "^%-" and "option" or "command"
   local hint = near and (" Did you mean '%s'?"):format(near) or ""
   local file = io.open(word)

@@ -37,6 +37,13 @@ function kinds.gap(sup, event)
   })
 end
 
+--- Is an event one of those? For `subscribe`, as most are not.
+-- @treturn boolean
+function M.wants(event)
+  if event.type == "state" then return event.to == "failed" end
+  return kinds[event.type] ~= nil
+end
+
 --- Tell until the supervisor has closed. Waits.
 -- @tparam Supervisor sup
 -- @tparam Follower follower of its events; it is read to its end

@@ -99,7 +99,8 @@ end
 local function with_guess(command, complaint)
   local text = complaint:match "^[^\n]*"
   local word = text:match "^unknown option '(.-)'"
-  local near = word and errors.nearest(word, option_names(command))
+  local near = word and #word > 2
+    and errors.nearest(word, option_names(command))
   return text .. (near and (". Did you mean '%s'?"):format(near) or "")
 end
 

@@ -105,8 +105,11 @@ local function is_told(err)
   return errors.is_error(err) and err.exit_code ~= target.NOBODY
 end
 
--- Whoever gave up waiting wants to know what it waits for.
-local function explain(r, name, err)
+--- Whoever gave up waiting wants to know what it waits for.
+-- @tparam Remote r
+-- @tparam string name of what was waited for
+-- @tparam error err a Timeout; how things are is added to its message
+function M.explain(r, name, err)
   local ok, list = pcall(r.status, r, name)
   for _, one in ipairs(ok and list or {}) do
     err.message = err.message .. "\n  " .. rows.sentence(one)
@@ -117,7 +120,7 @@ local function perform(r, name, ask)
   local ok, result = pcall(ask, r, name)
   if ok then return { name = name, services = result } end
   if not is_told(result) then return { error = result, is_fatal = true } end
-  if result.kind == "Timeout" then explain(r, name, result) end
+  if result.kind == "Timeout" then M.explain(r, name, result) end
   return { name = name, error = result }
 end
 

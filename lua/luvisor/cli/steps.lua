@@ -12,10 +12,17 @@ local function changed(step)
 end
 
 local texts = {
-  start = function(step) return "start " .. step.service end,
+  start = function(step)
+    if step.starts ~= false then return "start " .. step.service end
+    return ("add %s (autostart = false)"):format(step.service)
+  end,
   stop = function(step) return "stop " .. step.service end,
   restart = function(step)
-    return "restart " .. step.service .. changed(step)
+    if step.starts ~= false then
+      return "restart " .. step.service .. changed(step)
+    end
+    return ("update %s%s, which stays stopped"):format(step.service,
+      changed(step))
   end,
   update = function(step)
     return "update " .. step.service .. changed(step)

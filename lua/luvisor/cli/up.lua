@@ -10,6 +10,8 @@ local target = require "luvisor.cli.target"
 local task = require "luvisor.task"
 local upward = require "luvisor.cli.upward"
 
+local TRIES <const> = 60 -- looks whether the start is over, a second apart
+
 local function all_instances(sup)
   local list = {}
   for _, service in pairs(sup.services) do
@@ -94,6 +96,17 @@ local function introduce(sup)
   sup.log:info("keeps the services' output", { dir = config.log.dir })
 end
 
+-- What the start took is not needed any more once it is over; some services
+-- take for ever.
+local function give_back(sup)
+  local tries = 0
+  repeat
+    task.sleep(1)
+    tries = tries + 1
+  until tries == TRIES or upward.has_settled(sup)
+  core_os.give_back()
+end
+
 -- Everything beside the services: it ends when they have.
 local function serve(self, listener)
   local sup = self.sup
@@ -103,6 +116,7 @@ local function serve(self, listener)
     n:spawn(listen, self, listener)
     n:spawn(self.upward.follow, self.upward, sup, sup.events:subscribe())
     n:spawn(self.upward.keep_alive, self.upward)
+    n:spawn(give_back, sup)
     code = sup:run()
     n:cancel()
   end)
@@ -117,7 +131,8 @@ local function run(args)
   if args.socket then sup.config.control.socket = args.socket end
   local _ <close> = require "luvisor.control.server".open(sup)
   local self = setmetatable({ sup = sup, upward = upward.new() }, Daemon)
-  local tale = task.spawn(narrator.run, sup, sup.events:subscribe())
+  local tale = task.spawn(narrator.run, sup,
+    sup.events:subscribe(narrator.wants))
   introduce(sup)
   local code = serve(self, listener)
   tale:join()

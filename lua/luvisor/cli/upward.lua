@@ -65,9 +65,11 @@ local function summary(sup)
   return ("%d of %d services up"):format(up, #all)
 end
 
--- Nothing is on its way up any more: what waits now waits for what has failed,
+--- Nothing is on its way up any more: what waits now waits for what has failed,
 -- or for its time.
-local function has_settled(sup)
+-- @tparam Supervisor sup
+-- @treturn boolean
+function M.has_settled(sup)
   for _, inst in ipairs(all_instances(sup)) do
     if inst.state == "starting" or inst.state == "stopping" then
       return false
@@ -82,11 +84,11 @@ end
 -- @tparam Follower follower of its events
 function Upward:follow(sup, follower)
   if not self._address then return follower:close() end
-  local ready = has_settled(sup)
+  local ready = M.has_settled(sup)
   if ready then self:ready() end
   for event in follower do
     if event.type == "state" and not sup.closing then
-      if not ready and has_settled(sup) then
+      if not ready and M.has_settled(sup) then
         ready = true
         self:ready()
       end

@@ -1,6 +1,7 @@
 --- luvisor wait
 -- @local
 
+local errors = require "luvisor.error"
 local output = require "luvisor.cli.output"
 local remote = require "luvisor.cli.remote"
 local requests = require "luvisor.cli.requests"
@@ -29,6 +30,11 @@ the time is over before.]],
   example = "luvisor wait db ready --timeout 30 && ./migrate",
   run = function(args)
     local r = remote.open(args)
-    rows.tell(args, r:wait(args.name, args.state, args.timeout))
+    local ok, result = pcall(r.wait, r, args.name, args.state, args.timeout)
+    if ok then return rows.tell(args, result) end
+    if errors.is_error(result) and result:is "Timeout" then
+      requests.explain(r, args.name, result)
+    end
+    error(result, 0)
   end,
 }

@@ -11,6 +11,7 @@ local problems = require "luvisor.control.problems"
 local routes = require "luvisor.control.routes"
 local serving = require "luvisor.http.server"
 local statedir = require "luvisor.control.statedir"
+local streams = require "luvisor.control.streams"
 local task = require "luvisor.task"
 
 local M = {}
@@ -26,6 +27,7 @@ local function answer(self, request)
   self._gate:check(request, row[3])
   local call = {
     sup = self._sup, name = name, request = request, by = by,
+    feeds = self._feeds,
     query = routes.query(row, request.query),
     body = routes.body(row, request.body),
   }
@@ -82,6 +84,15 @@ local function holder_of(path)
   return (" (pid %d)"):format(socket.peer.pid)
 end
 
+-- What is no socket is somebody's.
+local function refuse_others(path)
+  local ok, there = pcall(fs.lstat, path)
+  if not ok or there.type == "socket" then return end
+  errors.raise { kind = "Busy", subject = path, message =
+    ("there is a %s where the control socket is to be: %s"):format(there.type,
+      path) }
+end
+
 local function listen_at_path(server, path, mode)
   local ok, err = pcall(server.listen, server, { path = path, mode = mode })
   if ok then return end
@@ -92,6 +103,7 @@ local function listen_at_path(server, path, mode)
         .. "%s; control = { socket = … } gives it another"):format(path) }
   end
   if not err:is "EADDRINUSE" then error(err, 0) end
+  refuse_others(path)
   errors.raise { kind = "Busy", subject = path, message =
     ("another program%s listens at the control socket %s"):format(
       holder_of(path), path) }
@@ -157,7 +169,8 @@ Control.__name = "luvisor.control"
 function M.open(sup, limits)
   local config = sup.config
   local self = setmetatable({ _sup = sup,
-    _gate = gate.new(config.control.tcp), _dir = config.state_dir }, Control)
+    _gate = gate.new(config.control.tcp), _dir = config.state_dir,
+    _feeds = streams.feeds() }, Control)
   check_token(config.control)
   local open = self._gate:take(config.control)
   statedir.prepare(self._dir, open)
@@ -179,10 +192,11 @@ function Control:connections()
   return self._server:connections()
 end
 
---- Stop listening, give answers under way a moment, let go of the state_dir.
--- Waits; twice is harmless.
+--- Stop listening, end what is followed, give answers under way a moment, let
+-- go of the state_dir. Waits; twice is harmless.
 function Control:close()
   if self._follower then self._follower:close() end
+  self._feeds:close()
   if self._server then self._server:close() end
   if self._lock then self._lock:close() end
 end

@@ -33,14 +33,17 @@ local function check(dir)
   return stat.mode & 511
 end
 
+local function make(dir)
+  local ok, err = pcall(fs.mkdir, dir, { parents = true, mode = "700" })
+  if not ok then refuse(dir, "cannot be made: %s", tostring(err)) end
+end
+
 --- Make it if it is not there, and check that it is ours. Waits.
 -- @tparam string dir
 -- @tparam boolean open others must be able to reach the socket in it
--- @raise ConfigError: it is another's
+-- @raise ConfigError: it is another's, or cannot be made
 function M.prepare(dir, open)
-  if not pcall(fs.lstat, dir) then
-    fs.mkdir(dir, { parents = true, mode = "700" })
-  end
+  if not pcall(fs.lstat, dir) then make(dir) end
   local mode = check(dir)
   if open and mode & REACHABLE ~= REACHABLE then
     fs.chmod(dir, mode | REACHABLE)

@@ -13,6 +13,33 @@ local M = {}
 local LINES <const> = 50 -- of a log, if nobody says how many
 local MOST <const> = 100000
 
+-- Feeds -----------------------------------------------------------------------
+
+local Feeds = {}
+Feeds.__index = Feeds
+
+--- What is sent without an end, until somebody ends it.
+function M.feeds()
+  return setmetatable({ _open = setmetatable({}, { __mode = "k" }) }, Feeds)
+end
+
+local function close(feed)
+  getmetatable(feed).__close(feed)
+end
+
+local function keep(feeds, feed)
+  feeds._open[feed] = true
+  if feeds._closed then close(feed) end
+  return feed
+end
+
+--- End all: what they have is sent, and then an end as it should be. Further
+-- ones end as they begin.
+function Feeds:close()
+  self._closed = true
+  for feed in pairs(self._open) do close(feed) end
+end
+
 -- Events ----------------------------------------------------------------------
 
 local Feed = {}
@@ -87,9 +114,9 @@ function M.events(call)
     return { events = plain.list(list) }
   end
   local old = last_events(call)
-  local feed = setmetatable({
+  local feed = keep(call.feeds, setmetatable({
     call = call, old = old, follower = call.sup.events:subscribe(),
-  }, Feed)
+  }, Feed))
   return { headers = {
     ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-store",
   }, chunks = feed, patient = true }, "raw"
@@ -143,7 +170,7 @@ function M.logs(call)
   local answer = { headers = { ["Content-Type"] = kind,
                                ["Cache-Control"] = "no-store" } }
   if query.follow then
-    answer.chunks = follow(list, n, query.since, write)
+    answer.chunks = keep(call.feeds, follow(list, n, query.since, write))
     answer.patient = true
   else
     answer.body = tails(list, n, query.since, write)

@@ -230,7 +230,8 @@ function M.start(opts, owned)
   local handle, streams = core._spawn(opts)
   local stop = opts.stop
   local p = setmetatable({
-    _handle = handle, _stop = stop, _where = caller(), _waits_unread = true,
+    _handle = handle, _stop = stop, _where = not owned and caller() or nil,
+    _waits_unread = true,
     pid = handle:pid(), argv = table.move(opts, 1, #opts, 1, {}),
     name = opts.name or tostring(opts[1]):match("[^/]+$") or opts[1],
     tty = make_terminal(streams),

@@ -6,10 +6,15 @@ local options = require "luvisor.options"
 
 local M = {}
 
+local sorted = setmetatable({}, { __mode = "k" }) -- keys, by schema
+
 local function keys_of(schema)
-  local names = {}
+  local names = sorted[schema]
+  if names then return names end
+  names = {}
   for name in pairs(schema) do names[#names + 1] = name end
   table.sort(names)
+  sorted[schema] = names
   return names
 end
 

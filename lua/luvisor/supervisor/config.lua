@@ -6,6 +6,7 @@ local checker = require "luvisor.supervisor.checker"
 local core = require "luvisor.core.os"
 local errors = require "luvisor.error"
 local fs = require "luvisor.fs"
+local paths = require "luvisor.supervisor.paths"
 local process = require "luvisor.process"
 local relations = require "luvisor.supervisor.relations"
 local sandbox = require "luvisor.supervisor.sandbox"
@@ -54,8 +55,7 @@ end
 -- @treturn string absolute
 function M.find(path)
   path = path or given "LUVISOR_CONFIG" or defaults().config
-  if path:sub(1, 1) == "/" then return path end
-  return core.getcwd() .. "/" .. path
+  return paths.absolute(path, core.getcwd())
 end
 
 -- Line 0 is the file as a whole.
@@ -126,6 +126,9 @@ end
 local default_restart = { daemon = "on-failure", oneshot = "never",
                           job = "never" }
 
+-- How long the one run of a oneshot takes nobody knows but who wrote it.
+local default_ready_timeout = { daemon = 60, job = 60 }
+
 local function check_service(run, list, one, base)
   local report = reporter(list, run.texts, one, "service")
   local body = checker.merge(base, one.body, schema.service)
@@ -135,9 +138,8 @@ local function check_service(run, list, one, base)
     one.dir
   spec.restart = spec.restart or default_restart[spec.type]
   spec.cwd = spec.cwd or one.dir
-  if spec.ready and spec.ready.timeout then
-    spec.ready_timeout = spec.ready.timeout
-  end
+  spec.ready_timeout = spec.ready and spec.ready.timeout or spec.ready_timeout
+    or default_ready_timeout[spec.type]
   spec.wrong = wrong
   return spec, report
 end

@@ -27,7 +27,9 @@ local PATIENCE <const> = 0.5 -- seconds to wait until what is in doubt is known
 
 -- Without /proc we know no more than our own children.
 local function is_blind(sup)
-  if tree.stat(core_os.getpid()) then return false end
+  for _ = 1, 3 do -- one look may fail for other reasons
+    if tree.stat(core_os.getpid()) then return false end
+  end
   sup.log:warning("there is no /proc: what leaves the process group of its "
     .. "service cannot be found")
   return true
@@ -113,18 +115,23 @@ local function members(self, inst, seen)
   return list
 end
 
---- Who there is of an instance now; the dead are nobody. Does not wait.
--- @tparam Instance inst
--- @treturn {table,...} pid, ppid, session, start, state, name; each after its
--- parent, where there are no cgroups
-function D:list(inst)
+local function list_of(self, inst)
   if inst.cgroup then return tree.cgroup_list(inst.cgroup) end
   if self.blind then return leader_of(inst) end
   return members(self, inst, self.looks:now())
 end
 
+--- Who there is of an instance now; the dead are nobody. Does not wait.
+-- @tparam Instance inst
+-- @treturn {table,...} pid, ppid, session, start, state, name; each after its
+-- parent, where there are no cgroups
+function D:list(inst)
+  local ok, list = pcall(list_of, self, inst)
+  return ok and list or leader_of(inst)
+end
+
 -- Returns who there is now, and whether it is certain that those are all.
-local function survey(self, inst)
+local function look(self, inst)
   if inst.cgroup then
     local list = tree.cgroup_list(inst.cgroup)
     return list, #list > 0 or not tree.cgroup_populated(inst.cgroup)
@@ -136,16 +143,28 @@ local function survey(self, inst)
   return list, #list > 0 or not doubt
 end
 
+-- Without descriptors or memory nobody can look, but its leader can be told to
+-- end and waited for, and that gives some back.
+-- Returns as look does, and whether it could.
+local function survey(self, inst)
+  local ok, list, certain = pcall(look, self, inst)
+  if ok then return list, certain, true end
+  self._sup.log:warning("its processes cannot be looked for now",
+    { service = inst.name, error = tostring(list) })
+  list = leader_of(inst)
+  return list, #list > 0, false
+end
+
 --- Who there is of an instance, as seen after the call. An empty list means
 -- that nobody is left. Waits a little, if need be.
 -- @treturn {table,...} as of `list`
 function D:remaining(inst)
   local pause = 0.001
-  local list, certain = survey(self, inst)
-  while not certain and pause < PATIENCE do
+  local list, certain, could = survey(self, inst)
+  while not certain and (pause < PATIENCE or not could) do
     task.sleep(pause)
-    pause = 2 * pause
-    list, certain = survey(self, inst)
+    pause = math.min(2 * pause, PATIENCE)
+    list, certain, could = survey(self, inst)
   end
   return list
 end
@@ -188,10 +207,11 @@ end
 function D:close()
   if self.closed then return end
   self.closed = true
-  leftovers.kill(self)
+  local ok, err = pcall(leftovers.kill, self)
   if self._root then folders.close(self._root, self._lock) end
   if self.guard then self.guard:close() end
   tree.leave_orphans()
+  if not ok then error(err, 0) end
 end
 
 return M

@@ -45,7 +45,9 @@ function Events:emit(type, event)
   event.time, event.mono = time.wall(), time.now()
   self._kept[self._seq] = event
   self._kept[self._seq - KEPT] = nil
-  for follower in pairs(self._followers) do tell(follower, event) end
+  for follower, wants in pairs(self._followers) do
+    if wants == true or wants(event) then tell(follower, event) end
+  end
 end
 
 --- The last n events that are remembered, oldest first.
@@ -85,6 +87,8 @@ end
 Follower.__close = Follower.close
 
 --- Follow: an iterator, also for a <close> variable.
+-- @tparam[opt] function wants called with each event, must not wait: is it to
+-- be told? Default: all are
 -- @treturn Follower
 -- @usage
 -- local sup <close> = require "luvisor.supervisor".new {
@@ -96,11 +100,11 @@ Follower.__close = Follower.close
 --   print(event.service, event.to)
 --   if event.to == "running" then break end
 -- end
-function Events:subscribe()
+function Events:subscribe(wants)
   local follower = setmetatable({
     queue = sync.queue(BEHIND), lost = 0, _events = self,
   }, Follower)
-  self._followers[follower] = true
+  self._followers[follower] = wants or true
   return follower
 end
 

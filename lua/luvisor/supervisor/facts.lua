@@ -70,6 +70,16 @@ local function look_up(inst, reference)
     name, service, other and known_of(other) or "there is no instance of it") }
 end
 
+--- Is there a reference among its values?
+-- @tparam table t
+-- @treturn boolean
+function M.are_in(t)
+  for _, value in pairs(t) do
+    if type(value) == "table" then return true end
+  end
+  return false
+end
+
 --- A table with each reference replaced by what it stands for.
 -- @tparam Instance inst who is to be started
 -- @tparam table t strings and references; it is left as it is

@@ -18,6 +18,7 @@ Guard.__name = "luvisor.supervisor.guard"
 local FIRST <const> = 0.01 -- seconds before a guard that has died is replaced …
 local LAST <const> = 60 -- … growing up to this while they die at once
 local SHORT <const> = 1 -- a life of so many seconds is one
+local TRIES <const> = 3 -- of killing it
 
 -- Of our environment it gets nothing: it is nobody's service, and who looks for
 -- luvisor's name finds it not here.
@@ -96,15 +97,19 @@ function Guard:forget(slot)
   self._free[#self._free + 1] = slot
 end
 
+-- Should it live on, it finds nobody to kill once we are gone.
+local function kill(guard)
+  for _ = 1, TRIES do
+    if pcall(guard.kill, guard) then return guard:wait() end
+  end
+end
+
 --- We end in order. Waits for its end.
 function Guard:close()
   if self._closed then return end
   self._closed = true
   self._keeper:cancel()
-  if self.process then
-    pcall(self.process.kill, self.process)
-    self.process:wait()
-  end
+  if self.process then kill(self.process) end
   self._notes:close()
 end
 

@@ -123,6 +123,15 @@ local function is_well(inst)
   return machine.is_up[inst.state] or inst.state == "stopped"
 end
 
+-- What it is not ready for, while it starts.
+local function reason_of(inst)
+  local ready = inst.state == "starting" and inst.spec.ready
+  if inst.reason or not ready then return inst.reason end
+  local why = inst.ready_error
+    or ready.kind == "log" and ("no line fits %q"):format(ready.value)
+  return "not ready yet" .. (why and ": " .. why or "")
+end
+
 --- What users are shown.
 -- @treturn table name, service, state, type, group, pid, since (wall time),
 -- uptime (seconds), restarts; exit, code, signal: how it ended last; ready;
@@ -139,7 +148,8 @@ function Instance:status()
     uptime = up and time.now() - self.started_at or nil,
     restarts = self.restarts, exit = exit_text(self), code = exit.code,
     signal = exit.signal, ready = up or self.state == "done",
-    well = is_well(self), reason = self.reason, status_text = self.status_text,
+    well = is_well(self), reason = reason_of(self),
+    status_text = self.status_text,
     wanted = self.wanted, by_hand = self.by_hand or false,
     next = self.next_at, facts = facts.by_name(self), killed = self.killed,
   }

@@ -41,10 +41,14 @@ function Journal:change(settings)
   self._json, self._least = settings.format == "json", levels[settings.level]
 end
 
+local second, date -- the last that was asked for
+
 local function stamp(at)
   local whole = math.floor(at)
-  return os.date("!%Y-%m-%dT%H:%M:%S", whole)
-    .. (".%03dZ"):format((at - whole) * 1000 // 1 | 0)
+  if whole ~= second then
+    second, date = whole, os.date("!%Y-%m-%dT%H:%M:%S", whole)
+  end
+  return ("%s.%03dZ"):format(date, (at - whole) * 1000 // 1 | 0)
 end
 
 M.stamp = stamp

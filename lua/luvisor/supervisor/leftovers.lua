@@ -16,7 +16,8 @@ local ROUNDS <const> = 30
 local open = {} -- the descendants of all supervisors of this program
 
 function M.opened(d)
-  open[d] = true
+  local own = tree.stat(core_os.getpid())
+  open[d], d.session = true, own and own.session
 end
 
 -- Another supervisor's?
@@ -37,7 +38,7 @@ end
 -- what has lost its mark looks the same. So it is the session that decides.
 local function find(d)
   if d.blind then return {} end
-  local session = tree.stat(core_os.getpid()).session
+  local session = d.session
   local seen, found = d.looks:fresh(), {}
   for _, one in ipairs(seen.nobodys) do
     local ours = one.session ~= session

@@ -8,7 +8,6 @@ local errors = require "luvisor.error"
 local health = require "luvisor.supervisor.health"
 local hooks = require "luvisor.supervisor.hooks"
 local notify = require "luvisor.supervisor.notify"
-local process = require "luvisor.process"
 local ready = require "luvisor.supervisor.ready"
 local restart = require "luvisor.supervisor.restart"
 local runner = require "luvisor.supervisor.runner"
@@ -23,7 +22,8 @@ local function begin(inst)
   if inst.spec.run then
     inst.process = runner.start(inst)
   else
-    inst.process = process.spawn(spawning.options(inst))
+    local _ <close> = spawning.claim()
+    inst.process = spawning.start(inst)
   end
   inst.pid = inst.process.pid
   inst.sup.descendants:started(inst)
@@ -80,8 +80,16 @@ local function wait_ready(inst)
   end
 end
 
+-- A oneshot is ready when it has ended.
+local function limit_run(inst)
+  task.sleep(limit_of(inst))
+  if inst.state ~= "starting" then return end
+  inst.failure = ("not done after %g s"):format(limit_of(inst))
+  inst:event("unready", { reason = inst.failure })
+end
+
 local function become_ready(inst)
-  if inst.spec.type == "oneshot" then return end
+  if inst.spec.type == "oneshot" then return limit_run(inst) end
   local ok, err = pcall(wait_ready, inst)
   local has_ended = inst.process.status and not inst.main
   if inst.state ~= "starting" or (not ok and has_ended) then return end
@@ -103,6 +111,7 @@ local function sweep(inst)
   local d = inst.sup.descendants
   if not d:any(inst) then return end
   inst:event("exit", { reason = tostring(inst.exit) })
+  inst.has_left = true
   inst.killed = d:stop(inst, inst.spec.stop).killed
 end
 
@@ -146,8 +155,9 @@ end
 -- Most services are as ready as they get once they run, and are then left to
 -- themselves.
 local function is_plain(spec)
-  return spec.type == "oneshot"
-    or not (spec.ready or spec.health or spec.watchdog or spec.hooks.post_start)
+  if spec.type == "oneshot" then return not spec.ready_timeout end
+  return not (spec.ready or spec.health or spec.watchdog
+    or spec.hooks.post_start)
 end
 
 local function supervise(inst)
@@ -163,13 +173,29 @@ local function supervise(inst)
   end)
 end
 
+-- What goes to the background as daemons once did ends well, and is not meant
+-- to have ended.
+local function looks_forking(inst)
+  return inst.has_left and inst.spec.type == "daemon"
+    and restart.is_success(inst.spec, inst.exit)
+end
+
 local function why(inst)
-  return inst.failure or (inst.exit and tostring(inst.exit)) or "not started"
+  local text = inst.failure or (inst.exit and tostring(inst.exit))
+    or "not started"
+  if inst.failure or not looks_forking(inst) then return text end
+  return text .. "; what it had started was stopped with it: it must stay in "
+    .. "the foreground"
+end
+
+local function why_stopped(inst)
+  if not inst.gives_way_to then return why(inst) end
+  return ("%s; conflicts with %s"):format(why(inst), inst.gives_way_to)
 end
 
 -- What somebody has asked for goes before the policy. nil: nobody has.
 local function asked(inst)
-  if inst.wanted == "down" then return "halted", why(inst) end
+  if inst.wanted == "down" then return "halted", why_stopped(inst) end
   if inst.doomed then return "failed", inst.doomed.reason end
   if inst.again then return "again", why(inst) end
   return nil
@@ -180,9 +206,16 @@ local function fail(inst, reason, retry_after)
   return "failed", ("%s; %s"):format(why(inst), reason)
 end
 
+-- How long it has run well: what was never ready is not forgiven for the time
+-- that it took.
+local function lived(inst, now)
+  local counts = inst.ready_at or inst.spec.type == "oneshot"
+  return counts and now - inst.started_at or 0
+end
+
 local function retry(inst)
   local now = time.now()
-  local delay, retry_after = inst.policy:next(now - inst.started_at, now)
+  local delay, retry_after = inst.policy:next(lived(inst, now), now)
   if not delay then
     companions.fail_with(inst, retry_after)
     return fail(inst, "too many starts", retry_after)
@@ -227,6 +260,7 @@ local function live(inst)
   inst.started_at = time.now()
   inst.exit, inst.failure, inst.killed, inst.facts = nil, nil, nil, {}
   inst.status_text, inst.main, inst.is_over = nil, nil, nil
+  inst.has_left, inst.gives_way_to, inst.ready_at = nil, nil, nil
   inst.policy:started(inst.started_at)
   try_begin(inst)
   if inst.process then supervise(inst) end

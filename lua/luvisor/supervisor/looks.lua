@@ -171,11 +171,12 @@ end
 local function look_for_all(self, delay)
   task.sleep(delay)
   self._is_due = false
-  self._line:wake_all(self:fresh())
+  self._line:wake_all { pcall(self.fresh, self) }
 end
 
 --- A look that begins after the call, together with all who ask until then.
 -- Waits, if the last one was just now.
+-- @raise OSError: without descriptors, or memory
 function Looks:next()
   local delay = self._next - time.now()
   if delay <= 0 and not self._is_due then return self:fresh() end
@@ -183,7 +184,9 @@ function Looks:next()
     self._is_due = true
     core_task.lasting(look_for_all, self, delay)
   end
-  return self._line:wait()
+  local result = self._line:wait()
+  if not result[1] then error(result[2], 0) end
+  return result[2]
 end
 
 return M

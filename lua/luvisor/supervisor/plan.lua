@@ -27,12 +27,19 @@ local function changed_keys(old, new, name)
   return keys
 end
 
-local function compare(steps, name, old, new)
+-- Only what will not be started says so.
+local function not_so(starts)
+  if starts then return nil end
+  return false
+end
+
+local function compare(steps, name, old, new, is_wanted)
   local before, after = old.services[name], new.services[name]
   local keys = changed_keys(old, new, name)
   if configs.exec_key(before) ~= configs.exec_key(after)
     or (before.instances == nil) ~= (after.instances == nil) then
-    steps[#steps + 1] = { action = "restart", service = name, keys = keys }
+    steps[#steps + 1] = { action = "restart", service = name, keys = keys,
+      starts = not_so(not is_wanted or is_wanted(name)) }
   elseif #keys > 0 then
     steps[#steps + 1] = { action = "update", service = name, keys = keys }
   end
@@ -46,9 +53,12 @@ end
 --- The steps from one configuration to another.
 -- @tparam table old configuration
 -- @tparam table new configuration
+-- @tparam[opt] function is_wanted called with a name: is the service meant to
+-- be up? Default: all are
 -- @treturn {table,...} action ("stop", "start", "restart", "update", "scale"),
--- service, keys (what has changed)
-function M.steps(old, new)
+-- service, keys (what has changed); starts: false for what is stopped and stays
+-- so, and for what is new and starts only when it is asked for or required
+function M.steps(old, new, is_wanted)
   local steps = {}
   for _, name in ipairs(old.order) do
     if not new.services[name] then
@@ -57,9 +67,10 @@ function M.steps(old, new)
   end
   for _, name in ipairs(new.order) do
     if old.services[name] then
-      compare(steps, name, old, new)
+      compare(steps, name, old, new, is_wanted)
     else
-      steps[#steps + 1] = { action = "start", service = name }
+      steps[#steps + 1] = { action = "start", service = name,
+        starts = not_so(new.services[name].autostart) }
     end
   end
   return steps
@@ -83,6 +94,16 @@ local function wanted(sup, name)
     before.any = before.any or is_wanted
   end
   return before
+end
+
+--- The steps of a supervisor from its configuration to another.
+-- @tparam Supervisor sup
+-- @tparam table config
+-- @treturn {table,...} as of `steps`
+function M.of(sup, config)
+  return M.steps(sup.config, config, function(name)
+    return wanted(sup, name).any
+  end)
 end
 
 -- Each when those of them that required it have gone.
@@ -208,7 +229,7 @@ end
 -- @raise Closed: the supervisor is shutting down
 function M.apply(sup, config)
   local old, graph = sup.config, sup.graph
-  local steps = M.steps(old, config)
+  local steps = M.of(sup, config)
   local todo, before = by_action(steps), {}
   for _, name in ipairs(todo.restart) do before[name] = wanted(sup, name) end
   take_live(sup, old, config, todo)

@@ -3,6 +3,7 @@
 -- @local
 
 local facts = require "luvisor.supervisor.facts"
+local fs = require "luvisor.fs"
 local graph = require "luvisor.supervisor.graph"
 local logs = require "luvisor.supervisor.logs.settings"
 local options = require "luvisor.options"
@@ -71,14 +72,24 @@ local function check_descriptors(spec, report)
   end
 end
 
+local function no_program(name)
+  if not name:find("/", 1, true) then
+    return ("there is no program %q in PATH"):format(name)
+  end
+  local ok, stat = pcall(fs.stat, name)
+  if not ok then return ("there is no program %q"):format(name) end
+  return stat.type == "directory"
+    and ("%q is a folder, not a program"):format(name)
+    or ("%q cannot be executed (mode %03o)"):format(name, stat.mode & 511)
+end
+
 local function check_program(spec, report)
   local command = spec.command
   if not command or command.shell then return end
   local path = spec.env.PATH
   if type(path) == "table" then return end
   if not process.which(command[1], path or nil) then
-    report("command", ("there is no program %q%s"):format(command[1],
-      command[1]:find("/", 1, true) and "" or " in PATH"))
+    report("command", no_program(command[1]))
   end
 end
 

@@ -100,6 +100,7 @@ local function stop_conflicts(sup, inst, detail)
   for _, name in ipairs(sup.graph:conflicts(inst.service)) do
     for _, other in ipairs(sup:instances(name)) do
       if other.wanted == "up" then
+        other.gives_way_to = inst.name
         stop_all(sup, sup.services[name], { other }, { by = detail.by,
           reason = "conflicts with " .. inst.name })
       end

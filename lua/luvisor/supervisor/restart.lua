@@ -37,21 +37,26 @@ function Policy:forgive()
   self._starts = {}
 end
 
+-- Forget the starts that the burst's time is over for. Oldest first.
+local function forget_old(self, now)
+  local starts, since, n = self._starts, now - self._burst.within, 0
+  while starts[n + 1] and starts[n + 1] <= since do n = n + 1 end
+  if n > 0 then table.move(starts, n + 1, #starts + n, 1) end
+end
+
 --- A start is made.
 -- @tparam number now seconds
 function Policy:started(now)
   local starts, count = self._starts, self._burst.count
+  forget_old(self, now)
   starts[#starts + 1] = now
   while #starts > count do table.remove(starts, 1) end
 end
 
 -- How many starts have been made within the burst's time.
 local function recent(self, now)
-  local n, since = 0, now - self._burst.within
-  for _, at in ipairs(self._starts) do
-    if at > since then n = n + 1 end
-  end
-  return n
+  forget_old(self, now)
+  return #self._starts
 end
 
 local function jittered(self, delay)

@@ -34,8 +34,8 @@ M.backoff = {
   max = key(types.duration, 30, "the longest delay"),
   jitter = key(types.number(0, 1), 0.1, "a random part of the delay is added "
     .. "or taken away, at most this"),
-  reset_after = key(types.duration, 60, "after a run this long the delays "
-    .. "begin anew"),
+  reset_after = key(types.duration, 60, "after a run this long, if it got "
+    .. "ready, the delays begin anew"),
 }
 
 M.burst = {
@@ -108,9 +108,10 @@ M.service = {
     "a list of processors"), nil, "the processors it runs on, from 0"),
   no_new_privs = exec(types.boolean, nil, "no set-user-ID program gives it "
     .. "more rights"),
-  pty = exec(types.boolean, nil, "its output goes to a pseudo-terminal of "
-    .. "its own"),
-  stdin = exec(types.one_of("null", "inherit"), "null", "its standard input"),
+  pty = exec(types.boolean, nil, "it has a pseudo-terminal of its own, as its "
+    .. "output, and its input unless stdin says otherwise"),
+  stdin = exec(types.one_of("null", "inherit"), nil, "its standard input; "
+    .. "default: null, or its terminal with pty"),
   autostart = key(types.boolean, true, "start it with luvisor; false: by hand, "
     .. "or when it is required"),
   main = key(types.boolean, false, "when it has ended for good, luvisor stops "
@@ -129,8 +130,9 @@ M.service = {
   burst = record(M.burst, "how many starts are too many"),
   ready = exec(probes.ready, nil, "when it is ready; default: as soon as it is "
     .. "executed", probes.ready_keys),
-  ready_timeout = key(types.duration, 60, "it must be ready by then, or is "
-    .. "stopped and tried again"),
+  ready_timeout = key(types.duration, nil, "it must be ready by then, or is "
+    .. "stopped, which counts as a failure; default: 60; of a oneshot, whose "
+    .. "run it limits: none"),
   health = key(probes.health, nil, "a question that is asked again and again "
     .. "while it runs", probes.health_keys),
   watchdog = exec(types.duration, nil, "it must send WATCHDOG=1, as with "

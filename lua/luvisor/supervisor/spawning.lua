@@ -2,13 +2,43 @@
 -- configuration says, and what each part of the supervisor adds.
 -- @module luvisor.supervisor.spawning
 
+local core_os = require "luvisor.core.os"
 local environment = require "luvisor.supervisor.environment"
+local errors = require "luvisor.error"
+local facts = require "luvisor.supervisor.facts"
+local process = require "luvisor.process"
+local process_options = require "luvisor.process.options"
 local ready = require "luvisor.supervisor.ready"
 local sockets = require "luvisor.supervisor.sockets"
 
 local M = {}
 
 local lay_over = environment.lay_over
+
+local SPARE <const> = 16 -- descriptors: for luvisor's own looks, and clients
+local NEEDED <const> = 6 -- by each start
+
+local starts = 0 -- that are under way
+
+local Claim = {}
+
+function Claim.__close()
+  starts = starts - 1
+end
+
+--- There are descriptors for a start; with the last ones luvisor could neither
+-- be asked anything nor stop anybody.
+-- @treturn Claim to be closed when it has a process
+-- @raise OSError EMFILE
+function M.claim()
+  if core_os.fds_left() < SPARE + NEEDED * (starts + 1) then
+    errors.raise { kind = "OSError", code = "EMFILE", op = "spawn", message =
+      ("spawn: too many open files (EMFILE): the last %d descriptors are for "
+        .. "luvisor itself; its limit (ulimit -n) is too low"):format(SPARE) }
+  end
+  starts = starts + 1
+  return setmetatable({}, Claim)
+end
 
 --- The options for the next start of an instance. Waits.
 -- @tparam Instance inst
@@ -25,6 +55,29 @@ function M.options(inst)
   lay_over(options, sockets.prepare(inst))
   lay_over(options, inst.sup.descendants:prepare(inst))
   return options
+end
+
+-- May it say something else at the next start?
+local function may_vary(spec)
+  return spec.env_file or facts.are_in(spec.env) or facts.are_in(spec.command)
+end
+
+-- What the configuration says is checked at the first start with it, unless it
+-- is something else each time.
+local function checked(inst, options)
+  local spec = inst.spec
+  if inst.proven == spec then return options end
+  local result = process_options.check_spawn("process.spawn", options)
+  inst.proven = result == options and not may_vary(spec) and spec or nil
+  return result
+end
+
+--- Start the process of an instance. Waits.
+-- @tparam Instance inst
+-- @treturn Process
+-- @raise as `options`; SpawnError
+function M.start(inst)
+  return process._start(checked(inst, M.options(inst)))
 end
 
 return M

@@ -42,10 +42,10 @@ end
 -- Where there are no pidfds, or none is left.
 local function poll(one)
   local pause = 0.001
-  while is_alive(one) do
+  repeat
     task.sleep(pause)
     pause = math.min(2 * pause, LAST)
-  end
+  until not is_alive(one)
 end
 
 local function wait_for(one)
@@ -66,6 +66,8 @@ end
 --- Wait for the end of all that are there. Those that come meanwhile are the
 -- caller's to find.
 function M.wait_for_all(list, inst)
+  local only = #list == 1 and inst and handle_of(inst, list[1])
+  if only then return only:wait() end
   task.nursery(function(n)
     for _, one in ipairs(list) do
       local handle = inst and handle_of(inst, one)
@@ -79,9 +81,9 @@ function M.wait_for_all(list, inst)
 end
 
 -- Who of a list is asked for the first time.
-local function ask_fresh(list, asked, sig)
+local function ask_fresh(list, asked, sig, leader)
   for _, one in ipairs(list) do
-    local key = key_of(one)
+    local key = one.pid == leader and leader or key_of(one)
     if not asked[key] then
       asked[key] = true
       M.signal(one, sig)
@@ -100,7 +102,7 @@ local function ask(d, inst, how)
   while #list > 0 do
     local left = inst.stop_until - time.now()
     if left <= 0 then return false end
-    ask_fresh(list, asked, how.signal)
+    ask_fresh(list, asked, how.signal, inst.leader)
     task.move_on(math.min(pause, left), M.wait_for_all, list, inst)
     pause = math.min(2 * pause, LAST)
     list = d:remaining(inst)
@@ -180,7 +182,7 @@ function M.stop(d, inst, how)
   local killed = not gone and kill(d, inst) or {}
   if inst.cgroup then tree.cgroup_kill(inst.cgroup) end -- if it hides anybody
   if #killed > 0 then
-    inst.sup.log:warning("had to be killed",
+    inst.sup.log:warning(("did not end in %g s: killed"):format(how.grace),
       { service = inst.name, processes = names_of(killed) })
   end
   return { killed = killed }

@@ -4,6 +4,7 @@
 -- @module luvisor.supervisor.store
 
 local core = require "luvisor.core.task"
+local errors = require "luvisor.error"
 local fs = require "luvisor.fs"
 local json = require "luvisor.json"
 
@@ -67,14 +68,24 @@ local function is_state(state)
     and type(state.stopped) == "table" and are_scaled(state.scaled)
 end
 
+local function is_there(self)
+  local ok, result = pcall(fs.exists, self.path)
+  if ok then return result end
+  errors.raise { kind = "ConfigError", subject = self.path, message =
+    ("state_dir %s cannot be read (%s): run luvisor as the user whose it is, "
+      .. "or give it a state_dir of its own"):format(
+      self._sup.config.state_dir, result.code or tostring(result)) }
+end
+
 --- Read what an earlier supervisor with this state_dir has left. Waits.
 -- @tparam Supervisor sup
 -- @treturn Store
+-- @raise ConfigError: the state_dir is not for us
 function M.open(sup)
   local dir = sup.config.state_dir
   local self = setmetatable({ _sup = sup, path = dir .. "/" .. NAME,
     state = { stopped = {}, scaled = {} } }, Store)
-  if not fs.exists(self.path) then return self end
+  if not is_there(self) then return self end
   local ok, state = pcall(function()
     return json.decode(fs.read_file(self.path, { max = 1 << 24 }))
   end)

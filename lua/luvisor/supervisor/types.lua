@@ -6,6 +6,7 @@
 
 local facts = require "luvisor.supervisor.facts"
 local options = require "luvisor.options"
+local paths = require "luvisor.supervisor.paths"
 local signal = require "luvisor.core.signal"
 local units = require "luvisor.supervisor.units"
 local words = require "luvisor.words"
@@ -140,22 +141,18 @@ M.octal = function(value)
   return n
 end
 
-local function absolute(path, dir)
-  return path:sub(1, 1) == "/" and path or dir .. "/" .. path
-end
-
 function M.path(value, context)
   if type(value) ~= "string" or value == "" or value:find("\0", 1, true) then
     return nil, "a path"
   end
-  return absolute(value, context.dir)
+  return paths.absolute(value, context.dir)
 end
 
 -- A command with a slash is a path, and one that begins with none is relative
 -- to the folder of the file.
 local function with_program(argv, context)
   if argv[1]:find("/", 1, true) then
-    argv[1] = absolute(argv[1], context.dir)
+    argv[1] = paths.absolute(argv[1], context.dir)
   end
   return argv
 end
@@ -219,19 +216,30 @@ end
 
 local ENV <const> = "a table as { PORT = \"8000\" }"
 
+local function is_variable(name)
+  return type(name) == "string" and name ~= "" and not name:find "[=\0]"
+end
+
+-- nil: it is none.
+local function value_of(text)
+  if type(text) == "number" then return tostring(text) end
+  if type(text) == "table" then return M.fact(text) end
+  local is_text = type(text) == "string" and not text:find("\0", 1, true)
+  if is_text or text == false then return text end
+  return nil
+end
+
 function M.env(value)
   if type(value) ~= "table" then return nil, ENV end
   local env = {}
   for name, text in pairs(value) do
-    local plain = type(name) == "string" and name ~= ""
-      and not name:find "[=\0]"
-    if type(text) == "number" then text = tostring(text) end
-    if type(text) == "table" then text = M.fact(text) end
-    local is_text = type(text) == "string" and not text:find("\0", 1, true)
-    if not plain or not (is_text or text == false or type(text) == "table") then
-      return nil, ENV .. ", false to take one away"
+    if not is_variable(name) then return nil, ENV end
+    env[name] = value_of(text)
+    if env[name] == nil then
+      return nil, ("%s: expected a string, a number, { fact = \"db.port\" }, "
+        .. "or false to take it away; got %s"):format(name,
+        type(text) == "table" and "another table" or tostring(text)), true
     end
-    env[name] = text
   end
   return env
 end

@@ -22,10 +22,11 @@ end
 
 --- What `apply` would do.
 -- @param[opt] config a file's name or a table; the file that was read
--- @treturn {table,...} action, service, keys
+-- @treturn {table,...} action, service, keys; starts: false for what stays
+-- stopped
 -- @raise ConfigError with all errors
 function M:plan(config)
-  return plans.steps(self.config, next_config(self, config))
+  return plans.of(self, next_config(self, config))
 end
 
 --- Read the configuration again and do the least that makes it so. What was
