@@ -64,10 +64,7 @@ tap.test("our own handlers are nothing that may come, a script's are",
         signal.wait "USR1"
         print "woken"
       end)
-      task.spawn(function()
-        task.sleep(0.01)
-        process.run { shell = "kill -USR1 $PPID" }
-      end)
+      task.spawn(process.run, { shell = "kill -USR1 $PPID" })
     ]]
     tap.is(r.code, 0)
     tap.is(r.stdout, "woken\n")
