@@ -2,44 +2,20 @@
  * @module luvisor.core.clockset */
 #include "os/clockset.h"
 #include "bind/error.h"
+#include "bind/fdwait.h"
 #include "bind/host.h"
 #include "bind/modules.h"
-#include "bind/task.h"
-#include "core/watch.h"
-#include "os/fd.h"
 
 #include <lauxlib.h>
 
 static const char METATABLE[] = "luvisor.ClockSet";
 
-typedef struct {
-  int fd; /* -1 once closed */
-  lv_watch *watch;
-  lv_task *waiter;
-} clockset;
-
-static void on_set(void *arg, int events) {
-  clockset *c = arg;
-  (void)events;
-  lv_watch_set(c->watch, 0);
-  lv_task *t = c->waiter;
-  c->waiter = NULL;
-  if (t) lv_wake(t, 0);
-}
-
-static lv_abort abort_wait(lv_task *t, void *op) {
-  clockset *c = op;
-  (void)t;
-  c->waiter = NULL;
-  lv_watch_set(c->watch, 0);
-  return LV_STOPPED;
-}
-
 static int wait_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   (void)status, (void)ctx;
+  lv_fdwait *c = lua_touserdata(L, 1);
+  lv_fdwait_done(c, t);
   if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
-  clockset *c = lua_touserdata(L, 1);
   if (c->fd >= 0) lv_clockset_rearm(c->fd);
   lua_pushboolean(L, c->fd >= 0);
   return 1;
@@ -48,43 +24,33 @@ static int wait_done(lua_State *L, int status, lua_KContext ctx) {
 /*** c:wait() -> boolean
  * Waits until the clock is set; false: it was closed. */
 static int l_wait(lua_State *L) {
-  clockset *c = luaL_checkudata(L, 1, METATABLE);
+  lv_fdwait *c = luaL_checkudata(L, 1, METATABLE);
   lua_settop(L, 1);
   lv_task *t = lv_task_check(L);
   if (c->fd < 0) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (c->waiter) return lv_raise(L, "Busy", "another task waits");
-  int rc = lv_watch_set(c->watch, UV_READABLE);
-  if (rc < 0) return lv_raise_os(L, rc, "watch", NULL);
-  c->waiter = t;
-  return lv_park(L, t, "the clock to be set", c, abort_wait, wait_done);
+  lv_fdwait_check(L, c);
+  int rc = lv_fdwait_park(L, t, c, "the clock to be set", wait_done);
+  return lv_raise_os(L, rc, "watch", NULL);
 }
 
 /*** c:close()
  * Who waits gets false. Twice is harmless. */
 static int l_close(lua_State *L) {
-  clockset *c = luaL_checkudata(L, 1, METATABLE);
-  lv_watch_close(c->watch);
-  c->watch = NULL;
-  lv_fd_close(&c->fd);
-  if (c->waiter) lv_wake(c->waiter, 0);
-  c->waiter = NULL;
+  lv_fdwait_close(luaL_checkudata(L, 1, METATABLE));
   return 0;
 }
 
 /*** clockset.open() -> c
  * Raises OSError. */
 static int l_open(lua_State *L) {
-  clockset *c = lua_newuserdatauv(L, sizeof *c, 0);
-  *c = (clockset){.fd = -1};
+  lv_fdwait *c = lua_newuserdatauv(L, sizeof *c, 0);
+  *c = (lv_fdwait){.fd = -1};
   luaL_setmetatable(L, METATABLE);
   c->fd = lv_clockset_open();
-  int rc = c->fd < 0 ? c->fd : 0;
-  if (rc == 0)
-    rc = lv_watch_open(&c->watch, &lv_host_of(L)->rt.loop, c->fd, false, on_set,
-                       c);
+  int rc = c->fd < 0 ? c->fd : lv_fdwait_open(c, lv_host_of(L));
   if (rc < 0) return lv_raise_os(L, rc, "timerfd", NULL);
   return 1;
 }

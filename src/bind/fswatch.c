@@ -6,9 +6,8 @@
 #include "bind/fs.h"
 
 #include "bind/error.h"
+#include "bind/fdwait.h"
 #include "bind/host.h"
-#include "bind/task.h"
-#include "core/watch.h"
 #include "os/fd.h"
 
 #include <errno.h>
@@ -20,10 +19,8 @@
 static const char METATABLE[] = "luvisor.FsWatch";
 
 typedef struct {
-  int fd; /* -1 once closed */
-  lv_watch *watch;
-  lv_task *task; /* that waits, or NULL */
-  bool ended;    /* nothing more will come */
+  lv_fdwait in;
+  bool ended; /* nothing more will come */
   size_t head, tail;
   _Alignas(struct inotify_event) char bytes[4096 + NAME_MAX];
 } box;
@@ -99,7 +96,7 @@ static const struct inotify_event *take(box *b) {
 
 /* Bytes read, 0 at the end of all, or -errno. */
 static ssize_t fill(box *b) {
-  ssize_t n = lv_fd_read(b->fd, b->bytes, sizeof b->bytes);
+  ssize_t n = lv_fd_read(b->in.fd, b->bytes, sizeof b->bytes);
   b->head = 0;
   b->tail = n > 0 ? (size_t)n : 0;
   return n;
@@ -109,21 +106,6 @@ static ssize_t fill(box *b) {
 
 static int next_done(lua_State *L, int status, lua_KContext ctx);
 
-static void on_readable(void *arg, int events) {
-  box *b = arg;
-  (void)events;
-  lv_watch_set(b->watch, 0);
-  if (b->task && b->task->state == LV_PARKED) lv_wake(b->task, 0);
-}
-
-static lv_abort abort_next(lv_task *t, void *op) {
-  box *b = op;
-  (void)t;
-  b->task = NULL;
-  lv_watch_set(b->watch, 0);
-  return LV_STOPPED;
-}
-
 static int raise_failed(lua_State *L, int rc) {
   lua_getiuservalue(L, 1, PATH);
   return lv_raise_os(L, rc, "watch", lua_tostring(L, -1));
@@ -131,14 +113,8 @@ static int raise_failed(lua_State *L, int rc) {
 
 static int wait_for(lua_State *L, box *b) {
   lv_task *t = lv_task_check(L);
-  int rc = 0;
-  if (b->watch == NULL)
-    rc = lv_watch_open(&b->watch, &t->host->rt.loop, b->fd, false, on_readable,
-                       b);
-  if (rc == 0) rc = lv_watch_set(b->watch, UV_READABLE);
-  if (rc < 0) return raise_failed(L, rc);
-  b->task = t;
-  return lv_park(L, t, "a change of a file", b, abort_next, next_done);
+  int rc = lv_fdwait_park(L, t, &b->in, "a change of a file", next_done);
+  return raise_failed(L, rc);
 }
 
 static int next(lua_State *L, box *b) {
@@ -148,7 +124,7 @@ static int next(lua_State *L, box *b) {
       push_event(L, e);
       return 1;
     }
-    if (b->ended || b->fd < 0) return 0;
+    if (b->ended || b->in.fd < 0) return 0;
     ssize_t n = fill(b);
     if (n == -EAGAIN) return wait_for(L, b);
     if (n < 0) return raise_failed(L, (int)n);
@@ -159,7 +135,7 @@ static int next_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   box *b = lua_touserdata(L, 1);
   (void)status, (void)ctx;
-  if (b->task == t) b->task = NULL; /* else it is another's already */
+  lv_fdwait_done(&b->in, t);
   if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
   return next(L, b);
 }
@@ -170,32 +146,18 @@ static int next_done(lua_State *L, int status, lua_KContext ctx) {
 static int l_next(lua_State *L) {
   box *b = luaL_checkudata(L, 1, METATABLE);
   lua_settop(L, 1);
-  if (b->task) return lv_raise(L, "Busy", "another task waits for this watch");
+  lv_fdwait_check(L, &b->in);
   return next(L, b);
 }
 
 /* ---- opening and closing ---- */
 
-static void shut(box *b) {
-  lv_watch_close(b->watch);
-  b->watch = NULL;
-  lv_fd_close(&b->fd);
-  b->head = b->tail = 0;
-}
-
 /*** watch:close()
  * Who waits gets nil. Twice is harmless. */
 static int l_close(lua_State *L) {
   box *b = luaL_checkudata(L, 1, METATABLE);
-  shut(b);
-  lv_task *t = b->task;
-  b->task = NULL;
-  if (t && t->state == LV_PARKED) lv_wake(t, 0);
-  return 0;
-}
-
-static int l_gc(lua_State *L) {
-  shut(lua_touserdata(L, 1));
+  lv_fdwait_close(&b->in);
+  b->head = b->tail = 0;
   return 0;
 }
 
@@ -203,22 +165,20 @@ static int l_tostring(lua_State *L) {
   const box *b = luaL_checkudata(L, 1, METATABLE);
   lua_getiuservalue(L, 1, PATH);
   lua_pushfstring(L, "watch (%s%s)", lua_tostring(L, -1),
-                  b->fd < 0 ? ", closed" : "");
+                  b->in.fd < 0 ? ", closed" : "");
   return 1;
 }
 
 int lv_push_fs_watch(lua_State *L, int *fd, int path) {
   lv_host_check_open(L);
   box *b = lua_newuserdatauv(L, sizeof *b, PATH);
-  b->fd = -1;
-  b->watch = NULL;
-  b->task = NULL;
+  b->in = (lv_fdwait){.fd = -1};
   b->ended = false;
   b->head = b->tail = 0;
   luaL_setmetatable(L, METATABLE);
   lua_pushvalue(L, path);
   lua_setiuservalue(L, -2, PATH);
-  b->fd = *fd;
+  b->in.fd = *fd;
   *fd = -1;
   return 1;
 }
@@ -228,7 +188,7 @@ void lv_make_fs_watch_class(lua_State *L) {
       {"next", l_next}, {"close", l_close}, {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__call", l_next},
                                   {"__close", l_close},
-                                  {"__gc", l_gc},
+                                  {"__gc", l_close},
                                   {"__tostring", l_tostring},
                                   {NULL, NULL}};
   luaL_newmetatable(L, METATABLE);

@@ -1,12 +1,10 @@
 /* bind/notify.c — Sockets for the messages of sd_notify(3).
  * @module luvisor.core.notify */
 #include "bind/error.h"
+#include "bind/fdwait.h"
 #include "bind/host.h"
 #include "bind/modules.h"
-#include "bind/task.h"
-#include "core/watch.h"
 #include "os/dgram.h"
-#include "os/fd.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -19,38 +17,20 @@ enum {
 };
 
 typedef struct {
-  int fd; /* -1 once closed */
-  lv_watch *watch;
-  lv_task *waiter;
+  lv_fdwait in;
   unsigned taken; /* since a task waited */
 } sock;
-
-static void on_message(void *arg, int events) {
-  sock *s = arg;
-  (void)events;
-  lv_watch_set(s->watch, 0);
-  lv_task *t = s->waiter;
-  s->waiter = NULL;
-  if (t) lv_wake(t, 0);
-}
-
-static lv_abort abort_receive(lv_task *t, void *op) {
-  sock *s = op;
-  (void)t;
-  s->waiter = NULL;
-  lv_watch_set(s->watch, 0);
-  return LV_STOPPED;
-}
 
 static int receive(lua_State *L, lv_task *t, sock *s);
 
 static int receive_done(lua_State *L, int status, lua_KContext ctx) {
   lv_task *t = lv_task_of(L);
   (void)status, (void)ctx;
+  sock *s = lua_touserdata(L, 1);
+  lv_fdwait_done(&s->in, t);
   if (t->status == -ECANCELED || lv_task_is_cancelled(t))
     return lv_raise_cancelled(L, t);
-  sock *s = lua_touserdata(L, 1);
-  if (s->fd < 0) return 0;
+  if (s->in.fd < 0) return 0;
   return receive(L, t, s);
 }
 
@@ -62,7 +42,8 @@ static int receive(lua_State *L, lv_task *t, sock *s) {
     return lv_pause(L, t, receive_done);
   }
   ssize_t n = lv_dgram_receive(
-      s->fd, &(struct iovec){.iov_base = text, .iov_len = sizeof text}, &from);
+      s->in.fd, &(struct iovec){.iov_base = text, .iov_len = sizeof text},
+      &from);
   if (n >= 0) {
     lua_pushlstring(L, text, (size_t)n);
     lua_pushinteger(L, from.pid);
@@ -72,11 +53,10 @@ static int receive(lua_State *L, lv_task *t, sock *s) {
   }
   if (n != -EAGAIN && n != -EINTR)
     return lv_raise_os(L, (int)n, "receive", NULL);
-  int rc = lv_watch_set(s->watch, UV_READABLE);
-  if (rc < 0) return lv_raise_os(L, rc, "watch", NULL);
-  s->waiter = t;
   s->taken = 0;
-  return lv_park(L, t, "a notification", s, abort_receive, receive_done);
+  lv_fdwait_check(L, &s->in); /* another may have come while we paused */
+  int rc = lv_fdwait_park(L, t, &s->in, "a notification", receive_done);
+  return lv_raise_os(L, rc, "watch", NULL);
 }
 
 /*** sock:receive() -> text, pid, uid, is_cut | nothing
@@ -85,9 +65,9 @@ static int receive(lua_State *L, lv_task *t, sock *s) {
 static int l_receive(lua_State *L) {
   sock *s = luaL_checkudata(L, 1, METATABLE);
   lua_settop(L, 1);
-  if (s->fd < 0) return 0;
+  if (s->in.fd < 0) return 0;
   lv_task *t = lv_task_check(L);
-  if (s->waiter) return lv_raise(L, "Busy", "another task receives");
+  lv_fdwait_check(L, &s->in);
   return receive(L, t, s);
 }
 
@@ -95,11 +75,7 @@ static int l_receive(lua_State *L) {
  * Who waits gets nothing. Twice is harmless. */
 static int l_close(lua_State *L) {
   sock *s = luaL_checkudata(L, 1, METATABLE);
-  lv_watch_close(s->watch);
-  s->watch = NULL;
-  lv_fd_close(&s->fd);
-  if (s->waiter) lv_wake(s->waiter, 0);
-  s->waiter = NULL;
+  lv_fdwait_close(&s->in);
   return 0;
 }
 
@@ -108,13 +84,10 @@ static int l_close(lua_State *L) {
 static int l_open(lua_State *L) {
   const char *address = luaL_checkstring(L, 1);
   sock *s = lua_newuserdatauv(L, sizeof *s, 0);
-  *s = (sock){.fd = -1};
+  *s = (sock){.in.fd = -1};
   luaL_setmetatable(L, METATABLE);
-  s->fd = lv_dgram_listen(address);
-  int rc = s->fd < 0 ? s->fd : 0;
-  if (rc == 0)
-    rc = lv_watch_open(&s->watch, &lv_host_of(L)->rt.loop, s->fd, false,
-                       on_message, s);
+  s->in.fd = lv_dgram_listen(address);
+  int rc = s->in.fd < 0 ? s->in.fd : lv_fdwait_open(&s->in, lv_host_of(L));
   if (rc < 0) return lv_raise_os(L, rc, "listen", address);
   return 1;
 }
