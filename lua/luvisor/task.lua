@@ -31,7 +31,7 @@ M.spawn = core.spawn
 -- @treturn Task
 M.detached = core.detached
 
---- Suspend the calling task, never for less.
+--- Suspend the calling task, never for less; 0 is a turn of the others.
 -- @function sleep
 -- @tparam number seconds
 M.sleep = core.sleep

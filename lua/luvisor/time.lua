@@ -17,7 +17,9 @@ M.now = core.now
 -- @treturn number
 M.wall = core.wall
 
---- Suspend the calling task, never for less.
+--- Suspend the calling task, never for less. 0 is a turn of the others, as
+-- task.checkpoint, and waits for no clock (asyncio.sleep(0) is the same); more
+-- is up to a millisecond longer, which is how often the clock is looked at.
 -- @function sleep
 -- @tparam number seconds
 M.sleep = task.sleep

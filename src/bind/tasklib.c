@@ -340,10 +340,11 @@ static lv_abort abort_sleep(lv_task *t, void *op) {
 }
 
 /*** task.sleep(seconds)
- * Suspend the calling task, never for less. */
+ * Suspend the calling task, never for less; 0 is a checkpoint. */
 static int l_sleep(lua_State *L) {
   lua_Number seconds = lv_check_seconds(L, 1, "sleep");
   lv_task *t = lv_task_check(L);
+  if (seconds == 0) return lv_pause(L, t, checkpoint_done);
   t->timer.fn = on_timer;
   if (lv_timer_start(&t->host->rt.timers, &t->timer, seconds) < 0)
     return luaL_error(L, "not enough memory");

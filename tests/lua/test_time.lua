@@ -53,6 +53,31 @@ tap.test("sleep lets other tasks run", function()
   tap.is(ran, true)
 end)
 
+tap.test("a sleep of 0 is a turn of the others, and waits for no clock",
+  function()
+    local order = {}
+    task.nursery(function(n)
+      n:spawn(function()
+        time.sleep(1)
+        order[#order + 1] = "a second"
+      end)
+      for _ = 1, 2000 do time.sleep(0) end
+      order[#order + 1] = "2000 times nothing"
+      n:cancel()
+    end)
+    tap.is_deeply(order, { "2000 times nothing" })
+  end)
+
+tap.test("a sleep of 0 is a cancellation point", function()
+  local t = task.spawn(function()
+    while true do time.sleep(0) end
+  end)
+  task.checkpoint()
+  t:cancel()
+  pcall(t.join, t)
+  tap.is(t.state, "cancelled")
+end)
+
 tap.test("sleepers may be cancelled in any order", function()
   task.nursery(function(n)
     local sleepers = {}
