@@ -1,6 +1,7 @@
 /* bind/clockset.c — Waiting until somebody sets the wall clock.
  * @module luvisor.core.clockset */
 #include "os/clockset.h"
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/fdwait.h"
 #include "bind/host.h"
@@ -59,14 +60,9 @@ int lv_open_clockset(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"wait", l_wait}, {"close", l_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {
+      {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -1,6 +1,7 @@
 /* bind/control.c — What the control socket needs of the system: that there is
  * one supervisor to a folder, and the numbers of users and groups.
  * @module luvisor.core.control */
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/modules.h"
 #include "os/cred.h"
@@ -76,16 +77,10 @@ static int l_group(lua_State *L) {
 int lv_open_control(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"lock", l_lock}, {"user", l_user}, {"group", l_group}, {NULL, NULL}};
-  luaL_newmetatable(L, LOCK);
-  lua_pushcfunction(L, l_unlock);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_unlock);
-  lua_setfield(L, -2, "__close");
-  lua_newtable(L);
-  lua_pushcfunction(L, l_unlock);
-  lua_setfield(L, -2, "close");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg methods[] = {{"close", l_unlock}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {
+      {"__gc", l_unlock}, {"__close", l_unlock}, {NULL, NULL}};
+  lv_make_class(L, LOCK, methods, meta);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -4,6 +4,7 @@
  * The task that waits drives the transfer itself: it goes on as far as it can,
  * parks until a socket is ready or curl's time has come, and goes on.
  * @module luvisor.core.curl */
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -242,14 +243,9 @@ int lv_open_curl(lua_State *L) {
       {"open", l_open}, {"resolved", l_resolved}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"head", l_head}, {"read", l_read}, {"close", l_close}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {
+      {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   return 1;
 }

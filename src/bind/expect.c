@@ -1,6 +1,7 @@
 /* bind/expect.c — What a program has said, in memory; search.c looks for
  * something in it. The dialogue is lua/luvisor/expect.lua.
  * @module luvisor.core.expect */
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/modules.h"
 #include "bind/search.h"
@@ -124,11 +125,8 @@ int lv_open_expect(lua_State *L) {
       {"head", l_head},     {"tail", l_tail},         {"take", l_take},
       {"trim", l_trim},     {"examined", l_examined}, {NULL, NULL}};
   lv_make_search_class(L);
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   lua_getglobal(L, "string");
   lua_getfield(L, -1, "find");

@@ -6,6 +6,7 @@
  * @module luvisor.core.fs */
 #include "bind/fs.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -252,9 +253,8 @@ static void push_function(lua_State *L, size_t i) {
 }
 
 int lv_open_fs(lua_State *L) {
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, NULL, meta);
   lv_make_fs_watch_class(L);
   lua_newtable(L);
   for (size_t i = 0; i < sizeof results / sizeof *results; i++) {

@@ -5,6 +5,7 @@
  * @module luvisor.core.fs */
 #include "bind/fs.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/fdwait.h"
 #include "bind/host.h"
@@ -191,9 +192,5 @@ void lv_make_fs_watch_class(lua_State *L) {
                                   {"__gc", l_close},
                                   {"__tostring", l_tostring},
                                   {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_setfuncs(L, meta, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  lv_make_class(L, METATABLE, methods, meta);
 }

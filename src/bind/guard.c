@@ -2,6 +2,7 @@
  * @module luvisor.core.guard */
 #include "os/guard.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -75,12 +76,8 @@ int lv_open_guard(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"note", l_note}, {"fds", l_fds}, {"close", l_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", l_close}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   lua_pushliteral(L, LV_GUARD_NAME);
   lua_setfield(L, -2, "name");

@@ -6,6 +6,7 @@
  * @module luvisor.core.http */
 #include "bind/http.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -204,12 +205,8 @@ int lv_open_http(lua_State *L) {
       {"next", l_next},   {"listen", l_listen},
       {"stop", l_stop},   {"connections", l_connections},
       {"close", l_close}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", l_close}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   lv_make_http_request_class(L);
   luaL_newlib(L, functions);
   return 1;

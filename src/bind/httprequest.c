@@ -2,6 +2,7 @@
  * @module luvisor.core.http */
 #include "bind/http.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/net.h"
@@ -329,12 +330,7 @@ void lv_make_http_request_class(lua_State *L) {
       {"attach", l_attach}, {"info", l_info},     {"answer", l_answer},
       {"write", l_write},   {"finish", l_finish}, {"is_over", l_is_over},
       {"close", l_close},   {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {
+      {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
 }

@@ -3,6 +3,7 @@
  * @module luvisor.core.net */
 #include "bind/net.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -250,22 +251,17 @@ static int l_resolve(lua_State *L) {
   return lv_park(L, t, "the address of a host", op, abort_lookup, lookup_done);
 }
 
-static void make_class(lua_State *L, const char *name, const char *event,
-                       lua_CFunction fn) {
-  luaL_newmetatable(L, name);
-  lua_pushcfunction(L, fn);
-  lua_setfield(L, -2, event);
-  lua_pop(L, 1);
-}
-
 int lv_open_net(lua_State *L) {
   static const luaL_Reg functions[] = {{"unix_address", l_unix_address},
                                        {"resolve", l_resolve},
                                        {"_connect", lv_l_connect},
                                        {"_listen", lv_l_listen},
                                        {NULL, NULL}};
-  make_class(L, ADDRESS, "__tostring", l_address_tostring);
-  make_class(L, LOOKUP, "__gc", l_lookup_gc);
+  static const luaL_Reg address[] = {{"__tostring", l_address_tostring},
+                                     {NULL, NULL}};
+  static const luaL_Reg looked_up[] = {{"__gc", l_lookup_gc}, {NULL, NULL}};
+  lv_make_class(L, ADDRESS, NULL, address);
+  lv_make_class(L, LOOKUP, NULL, looked_up);
   lv_make_connect_class(L);
   lv_make_listener_class(L);
   luaL_newlib(L, functions);

@@ -2,6 +2,7 @@
  * @module luvisor.core.net */
 #include "bind/net.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "core/watch.h"
@@ -105,8 +106,6 @@ static int l_gc(lua_State *L) {
 }
 
 void lv_make_connect_class(lua_State *L) {
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, NULL, meta);
 }

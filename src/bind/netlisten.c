@@ -9,6 +9,7 @@
  * @module luvisor.core.net */
 #include "bind/net.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "core/watch.h"
@@ -313,10 +314,6 @@ void lv_make_listener_class(lua_State *L) {
                                      {"addresses", l_addresses},
                                      {"share", l_share},
                                      {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
 }

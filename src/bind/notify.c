@@ -1,5 +1,6 @@
 /* bind/notify.c — Sockets for the messages of sd_notify(3).
  * @module luvisor.core.notify */
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/fdwait.h"
 #include "bind/host.h"
@@ -107,14 +108,9 @@ int lv_open_notify(lua_State *L) {
       {"receive", l_receive}, {"close", l_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"open", l_open}, {"send", l_send}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {
+      {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   return 1;
 }

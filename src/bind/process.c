@@ -3,6 +3,7 @@
  * @module luvisor.core.process */
 #include "bind/process.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -362,13 +363,9 @@ int lv_open_process(lua_State *L) {
                                      {"_exchange", lv_l_exchange},
                                      {NULL, NULL}};
   lv_make_stdio_class(L);
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_release);
-  lua_setfield(L, -2, "__close");
+  static const luaL_Reg meta[] = {
+      {"__gc", l_gc}, {"__close", l_release}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -1,6 +1,7 @@
 /* bind/proctree.c — The processes below us, and their cgroups.
  * @module luvisor.core.proctree */
 #include "os/proctree.h"
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -310,19 +311,10 @@ static int l_cgroup_remove(lua_State *L) {
   return 1;
 }
 
-static void make_class(lua_State *L, const char *name, const luaL_Reg *methods,
-                       lua_CFunction gc) {
-  luaL_newmetatable(L, name);
-  lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-}
-
 int lv_open_proctree(lua_State *L) {
-  static const luaL_Reg none[] = {{NULL, NULL}};
+  static const luaL_Reg scratch_meta[] = {{"__gc", l_scratch_gc}, {NULL, NULL}};
+  static const luaL_Reg look_meta[] = {{"__gc", l_look_gc}, {NULL, NULL}};
+  static const luaL_Reg lock_meta[] = {{"__gc", l_lock_close}, {NULL, NULL}};
   static const luaL_Reg look[] = {
       {"below", l_below}, {"orphans", l_orphans}, {NULL, NULL}};
   static const luaL_Reg lock[] = {
@@ -344,9 +336,9 @@ int lv_open_proctree(lua_State *L) {
                                        {"cgroup_kill", l_cgroup_kill},
                                        {"cgroup_remove", l_cgroup_remove},
                                        {NULL, NULL}};
-  make_class(L, SCRATCH, none, l_scratch_gc);
-  make_class(L, LOOK, look, l_look_gc);
-  make_class(L, LOCK, lock, l_lock_close);
+  lv_make_class(L, SCRATCH, NULL, scratch_meta);
+  lv_make_class(L, LOOK, look, look_meta);
+  lv_make_class(L, LOCK, lock, lock_meta);
   luaL_newlib(L, functions);
   return 1;
 }

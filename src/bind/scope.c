@@ -3,6 +3,7 @@
  * @module luvisor.core.scope */
 #include "bind/scope.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/task.h"
@@ -414,11 +415,8 @@ int lv_open_scope(lua_State *L) {
                                      {"spawn", l_spawn},
                                      {"is_cancelled", l_is_cancelled},
                                      {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, l_new);
   lua_setfield(L, -2, "new");

@@ -11,6 +11,7 @@
  * @module luvisor.core.expect */
 #include "bind/search.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 
 #include <errno.h>
@@ -337,10 +338,6 @@ static int l_gc(lua_State *L) {
 
 void lv_make_search_class(lua_State *L) {
   static const luaL_Reg methods[] = {{"look", l_look}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
 }

@@ -3,6 +3,7 @@
  * A listener counts what arrived for each of its signals; its task takes them
  * one by one. Nothing is lost between two waits.
  * @module luvisor.signal */
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -178,15 +179,9 @@ int lv_open_signal(lua_State *L) {
       {"number", l_number},  {"name", l_name},     {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"next", l_next}, {"close", l_close}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_next);
-  lua_setfield(L, -2, "__call");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg meta[] = {
+      {"__call", l_next}, {"__close", l_close}, {"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, methods, meta);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -7,6 +7,7 @@
  * @module luvisor.core.sink */
 #include "bind/sink.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/modules.h"
@@ -452,10 +453,7 @@ static void push_hub(lua_State *L) {
   lv_sink_hub *hub = lua_newuserdatauv(L, sizeof *hub, 0);
   *hub = (lv_sink_hub){.sinks = NULL};
   lv_list_init(&hub->news);
-  luaL_newmetatable(L, HUB);
-  lua_pushcfunction(L, l_hub_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, HUB);
   hub->sinks = lv_sinks_new();
   if (hub->sinks == NULL) luaL_error(L, "not enough memory");
 }
@@ -478,12 +476,10 @@ static void make_class(lua_State *L) {
                                      {"take", l_take},
                                      {"tap", l_tap},
                                      {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg hub_meta[] = {{"__gc", l_hub_gc}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, HUB, NULL, hub_meta);
+  lv_make_class(L, METATABLE, methods, meta);
 }
 
 static void set_news(lua_State *L) {

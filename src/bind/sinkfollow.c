@@ -2,6 +2,7 @@
  * @module luvisor.core.sink */
 #include "bind/sink.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 #include "bind/task.h"
@@ -266,13 +267,8 @@ void lv_make_follower_class(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"read", l_read},       {"wait", l_wait},   {"has_joined", l_has_joined},
       {"is_over", l_is_over}, {"close", l_close}, {NULL, NULL}};
-  luaL_newmetatable(L, TAIL);
-  lua_pushcfunction(L, tail_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  static const luaL_Reg tail_meta[] = {{"__gc", tail_gc}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, TAIL, NULL, tail_meta);
+  lv_make_class(L, METATABLE, methods, meta);
 }

@@ -7,6 +7,7 @@
  */
 #include "bind/stdio.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/spawnopts.h"
 #include "bind/stream.h"
@@ -468,8 +469,6 @@ static int l_gc(lua_State *L) {
 }
 
 void lv_make_stdio_class(lua_State *L) {
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, l_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", l_gc}, {NULL, NULL}};
+  lv_make_class(L, METATABLE, NULL, meta);
 }

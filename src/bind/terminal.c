@@ -1,5 +1,6 @@
 /* bind/terminal.c — The modes of terminals.
  * @module luvisor.core.terminal */
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/modules.h"
 #include "os/term.h"
@@ -77,9 +78,8 @@ int lv_open_terminal(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"echoes", l_echoes}, {"eof_char", l_eof_char},   {"size", l_size},
       {"raw", l_raw},       {"raw_again", l_raw_again}, {NULL, NULL}};
-  luaL_newmetatable(L, GUARD);
-  lua_pushcfunction(L, l_restore);
-  lua_setfield(L, -2, "__close");
+  static const luaL_Reg meta[] = {{"__close", l_restore}, {NULL, NULL}};
+  lv_make_class(L, GUARD, NULL, meta);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -8,6 +8,7 @@
  * @type Writer */
 #include "bind/writer.h"
 
+#include "bind/class.h"
 #include "bind/error.h"
 #include "bind/host.h"
 
@@ -380,9 +381,5 @@ void lv_make_writer_class(lua_State *L) {
                                   {"__close", l_close},
                                   {"__gc", l_gc},
                                   {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_setfuncs(L, meta, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  lv_make_class(L, METATABLE, methods, meta);
 }
