@@ -4,9 +4,11 @@
 local core_os = require "luvisor.core.os"
 local core_pool = require "luvisor.core.pool"
 local core_process = require "luvisor.core.process"
+local links = require "luvisor.pool.link"
 local signal = require "luvisor.signal"
 local tap = require "luvisor.tap"
 local task = require "luvisor.task"
+local values = require "luvisor.pool.values"
 
 local pools = dofile(os.getenv "LUVISOR_SOURCE" .. "/tests/support/pools.lua")
 
@@ -28,6 +30,18 @@ tap.test("a worker that is killed raises WorkerDied for its call", function()
   tap.is(tostring(err), ("the worker (pid %d) died during wait: killed by KILL")
     :format(there))
   tap.isnt(p:call "pid", there, "another takes its place")
+end)
+
+tap.test("what a worker said before it ended is not lost", function()
+  local hello = values.encode(true, "no.such.module", false, "", "")
+  local link = links.start(hello)
+  link.process:wait()
+  local success, err = link:ask(values.encode("f"))
+  tap.is(success, nil)
+  tap.like(tostring(err), 'module "no.such.module" cannot be loaded')
+  tap.throws(function() link:ask "x" end, "BrokenPipe",
+    "that was its last word")
+  link:kill()
 end)
 
 tap.test("os.exit in a function ends the worker, with that code", function()

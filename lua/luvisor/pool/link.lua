@@ -44,6 +44,15 @@ function M.start(hello)
   }, Link)
 end
 
+-- What it said before it ended is the answer to what did not reach it: why its
+-- module cannot be loaded.
+local function last_words(self, err)
+  if not errors.is_error(err) or err.kind ~= "BrokenPipe" then error(err, 0) end
+  local heard = table.pack(pcall(receive, self.output))
+  if not heard[1] then error(err, 0) end
+  return received(self, table.unpack(heard, 2, heard.n))
+end
+
 --- Send a message and wait for the answer. If that fails, or is cancelled, the
 -- worker is of no use any more.
 -- @tparam string message
@@ -53,7 +62,8 @@ end
 function Link:ask(message)
   self.done = false
   self.calls = self.calls + 1
-  self.input:write(message)
+  local ok, err = pcall(self.input.write, self.input, message)
+  if not ok then return last_words(self, err) end
   return received(self, receive(self.output))
 end
 
