@@ -309,4 +309,11 @@ function M.asyncio()
   end)
 end
 
+--- Those that need memory for more than Lua's own things.
+M.every = {
+  "run", "run_failing", "run_feeder", "run_attributes", "run_timeout", "pipe",
+  "pipe_lines", "copy", "file", "socket", "pipeline", "stop", "stop_stubborn",
+  "lines", "pty", "adopt", "tcp",
+}
+
 return M
