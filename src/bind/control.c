@@ -42,6 +42,8 @@ static int l_lock(lua_State *L) {
   return 1;
 }
 
+/*** lock:close()
+ * Let another have it. Twice is harmless. */
 static int l_unlock(lua_State *L) {
   lock *l = luaL_checkudata(L, 1, LOCK);
   lv_lockfile_drop(l->path, &l->fd);
