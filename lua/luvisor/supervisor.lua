@@ -213,6 +213,12 @@ local function keep(self)
   is_known, alive[self] = true, true
 end
 
+local function fill(self, checked, opts)
+  self.sockets = sockets.open(checked)
+  for _, name in ipairs(checked.order) do self:add(checked.services[name]) end
+  if opts and opts.persistent then self:remember() end
+end
+
 --- Make a supervisor. Nothing is started yet.
 -- @param config a file's name, or a table as a file gives it: services = {name
 -- = {…}}, groups = {…}, and the settings
@@ -230,11 +236,11 @@ function M.new(config, opts)
   self.log = journal.new(checked.log)
   self:set_config(checked)
   self.descendants = descendants.open(self)
-  self.sockets = sockets.open(checked)
-  for _, name in ipairs(checked.order) do self:add(checked.services[name]) end
-  if opts and opts.persistent then self:remember() end
   keep(self)
-  return self
+  local ok, err = pcall(fill, self, checked, opts)
+  if ok then return self end
+  self:close()
+  error(err, 0)
 end
 
 --- Take up where an earlier supervisor with this state_dir has left off.

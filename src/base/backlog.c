@@ -32,19 +32,18 @@ static void drop(lv_backlog *b, size_t n, bool ends) {
 static int keep(lv_backlog *b, const lv_stamp *stamp, const char *part,
                 size_t n, bool ends) {
   size_t before = lv_buf_size(&b->bytes);
-  int rc = lv_stamp_append(&b->bytes, stamp, part, n, &b->mid);
-  if (rc < 0) return rc;
+  if (lv_stamp_append(&b->bytes, stamp, part, n, &b->mid) < n) return -ENOMEM;
   b->begun = ends ? 0 : b->begun + lv_buf_size(&b->bytes) - before;
   b->raw = ends ? 0 : b->raw + n;
   if (ends) b->partial = false;
   return 0;
 }
 
-/* Without stamps the lines need not be looked at one by one. */
-static int keep_all(lv_backlog *b, const char *bytes, size_t n) {
+/* Without stamps the lines need not be looked at one by one, as long as there
+ * is memory for all. */
+static bool keep_all(lv_backlog *b, const char *bytes, size_t n) {
   size_t whole = lv_line_last(bytes, n);
-  int rc = lv_buf_append(&b->bytes, bytes, n);
-  if (rc < 0) return rc;
+  if (lv_buf_append(&b->bytes, bytes, n) < 0) return false;
   if (whole > 0) {
     b->begun = 0;
     b->partial = false;
@@ -52,7 +51,7 @@ static int keep_all(lv_backlog *b, const char *bytes, size_t n) {
   b->begun += n - whole;
   b->raw = b->begun;
   b->mid = n > whole;
-  return 0;
+  return true;
 }
 
 static bool fits(const lv_backlog *b, const lv_stamp *stamp, size_t n,
@@ -63,8 +62,9 @@ static bool fits(const lv_backlog *b, const lv_stamp *stamp, size_t n,
 int lv_backlog_put(lv_backlog *b, const lv_stamp *stamp, const char *bytes,
                    size_t n, size_t most) {
   int worst = 0;
-  if (n > 0 && stamp->n == 0 && fits(b, stamp, n, most))
-    return keep_all(b, bytes, n);
+  if (n > 0 && stamp->n == 0 && fits(b, stamp, n, most) &&
+      keep_all(b, bytes, n))
+    return 0;
   while (n > 0) {
     size_t line = lv_line_first(bytes, n);
     size_t part = line > 0 ? line : n;

@@ -46,25 +46,25 @@ static void put(lv_buf *out, const char *bytes, size_t n) {
   out->tail += n;
 }
 
-static int append_plain(lv_buf *out, const char *bytes, size_t n, bool *mid) {
-  if (n == 0) return 0;
+static size_t append_plain(lv_buf *out, const char *bytes, size_t n,
+                           bool *mid) {
+  if (n == 0 || lv_buf_append(out, bytes, n) < 0) return 0;
   *mid = bytes[n - 1] != '\n';
-  return lv_buf_append(out, bytes, n);
+  return n;
 }
 
-int lv_stamp_append(lv_buf *out, const lv_stamp *stamp, const char *bytes,
-                    size_t n, bool *mid) {
+size_t lv_stamp_append(lv_buf *out, const lv_stamp *stamp, const char *bytes,
+                       size_t n, bool *mid) {
   if (stamp->n == 0) return append_plain(out, bytes, n, mid);
-  while (n > 0) {
-    size_t line = lv_line_first(bytes, n);
-    size_t part = line > 0 ? line : n;
-    int rc = lv_buf_reserve(out, stamp->n + part);
-    if (rc < 0) return rc;
+  size_t done = 0;
+  while (done < n) {
+    size_t line = lv_line_first(bytes + done, n - done);
+    size_t part = line > 0 ? line : n - done;
+    if (lv_buf_reserve(out, stamp->n + part) < 0) break;
     if (!*mid) put(out, stamp->text, stamp->n);
-    put(out, bytes, part);
+    put(out, bytes + done, part);
     *mid = line == 0;
-    bytes += part;
-    n -= part;
+    done += part;
   }
-  return 0;
+  return done;
 }

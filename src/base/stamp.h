@@ -23,10 +23,10 @@ lv_stamp lv_stamp_make(lv_stamp_kind kind, struct timespec at);
 lv_stamp lv_stamp_now(lv_stamp_kind kind);
 
 /* Append n bytes to out, the stamp before each line that begins in them. *mid:
- * they begin in the midst of a line; becomes: they end so. 0 or -ENOMEM, when
- * some have been appended. */
-int lv_stamp_append(lv_buf *out, const lv_stamp *stamp, const char *bytes,
-                    size_t n, bool *mid);
+ * they begin in the midst of a line; becomes: they end so. Returns how many of
+ * them: fewer than n, whole lines, where there is no memory for more. */
+size_t lv_stamp_append(lv_buf *out, const lv_stamp *stamp, const char *bytes,
+                       size_t n, bool *mid);
 
 /* The first and the last line end in n bytes, the newline included: how many
  * bytes up to there; 0 if there is none. */

@@ -55,8 +55,12 @@ bool lv_sink_has_done(const lv_sink *s, unsigned chores) {
   return ((s->chores | s->doing) & chores) == 0;
 }
 
+size_t lv_sink_held(const lv_sink *s) {
+  return lv_buf_size(&s->held) + lv_buf_size(&s->raw);
+}
+
 static bool has_something(const lv_sink *s) {
-  return lv_buf_size(&s->held) > 0 || lv_buf_size(&s->backlog.bytes) > 0;
+  return lv_sink_held(s) > 0 || lv_buf_size(&s->backlog.bytes) > 0;
 }
 
 bool lv_sink_is_drained(const lv_sink *s) {
@@ -68,7 +72,7 @@ static bool has_work(const lv_sink *s) {
   if (s->chores != 0) return true;
   if (s->due || s->error < 0) return s->due;
   return lv_buf_size(&s->backlog.bytes) > 0 ||
-         (s->in < 0 && lv_buf_size(&s->held) > 0);
+         (s->in < 0 && lv_sink_held(s) > 0);
 }
 
 static void start(lv_sink *s);
@@ -141,8 +145,9 @@ static unsigned note_rotation(lv_sink *s) {
 static unsigned note_end(lv_sink *s) {
   s->closed = true;
   s->chores = 0;
-  s->lost = lv_buf_size(&s->held) + lv_buf_size(&s->backlog.bytes) + s->unread;
+  s->lost = lv_sink_held(s) + lv_buf_size(&s->backlog.bytes) + s->unread;
   lv_buf_fini(&s->held);
+  lv_buf_fini(&s->raw);
   lv_backlog_fini(&s->backlog);
   return s->lost > 0 ? LV_SINK_LOST : 0;
 }
@@ -184,7 +189,7 @@ static unsigned settle(lv_sink *s, const lv_sink_task *task,
   s->moved = s->drop ? s->lent : report->moved;
   s->done_at = uv_hrtime();
   s->due = s->due || report->more;
-  s->lent = lv_buf_size(&s->held);
+  s->lent = lv_sink_held(s);
   news |= report->rc < 0 ? note_failure(s, report->rc) : note_success(s);
   if (report->full) lv_sink_widen(s);
   if (report->ended || is_taken(s, task, report)) lv_sink_close_input(s);
@@ -234,7 +239,7 @@ static void on_work(uv_work_t *req) {
 static void take_backlog(lv_sink *s) {
   const lv_buf *waiting = &s->backlog.bytes;
   size_t n = lv_buf_size(waiting);
-  if (n == 0) return;
+  if (n == 0 || lv_buf_size(&s->raw) > 0) return;
   if (lv_buf_size(&s->held) == 0) {
     lv_backlog_take(&s->backlog, &s->held);
     return;
@@ -262,7 +267,7 @@ static lv_sink_task make_task(lv_sink *s) {
   free(s->change);
   s->change = NULL;
   s->out.followed = task.followed;
-  s->lent = lv_buf_size(&s->held);
+  s->lent = lv_sink_held(s);
   lv_timer_stop(&s->rt->timers, &s->timer);
   s->doing = s->chores;
   s->chores = 0;

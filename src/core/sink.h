@@ -101,6 +101,7 @@ struct lv_sink {
   /* the job's, while there is one */
   lv_sinkout out;
   lv_buf held; /* read, and not written */
+  lv_buf raw;  /* … and not even stamped, for want of memory */
   lv_sink_merge_order merge;
   atomic_bool hurry; /* somebody waits for the job */
 };
@@ -135,6 +136,7 @@ int lv_sink_merge(lv_sink *s, const char *file, dev_t dev, ino_t ino);
 
 /* Nothing more can come, and all that has come is written? */
 bool lv_sink_is_drained(const lv_sink *s);
+size_t lv_sink_held(const lv_sink *s); /* bytes that were read, not written */
 /* Has it done what lv_sink_do asked for? */
 bool lv_sink_has_done(const lv_sink *s, unsigned chores);
 

@@ -41,6 +41,15 @@ static bool must_wait(const lv_sink *s) {
          lv_buf_size(&s->backlog.bytes) + sizeof s->rt->scratch > room(s);
 }
 
+/* There is room for the copy before anything is read: whoever waits for a line
+ * must not miss it. Else it is looked for again a little later. */
+static bool can_tap(lv_sink *s) {
+  if (!s->tapping || s->closing) return true;
+  if (lv_buf_reserve(&s->tap, sizeof s->rt->scratch) == 0) return true;
+  lv_timer_start(&s->rt->timers, &s->timer, PAUSE);
+  return false;
+}
+
 static void take(lv_sink *s, const lv_stamp *stamp, size_t n) {
   const char *bytes = s->rt->scratch;
   size_t most = is_in_trouble(s) || s->closing ? room(s) : SIZE_MAX;
@@ -54,6 +63,7 @@ static void read_some(lv_sink *s) {
   const lv_stamp stamp = lv_stamp_now(s->stamp);
   for (size_t turn = 0; turn < TURN && s->in >= 0;) {
     if (must_wait(s) && !s->closing) return;
+    if (!can_tap(s)) return;
     ssize_t n = lv_fd_read(s->in, s->rt->scratch, sizeof s->rt->scratch);
     if (n == -EAGAIN) return;
     if (n <= 0) {
@@ -135,7 +145,7 @@ void lv_sink_take_input(lv_sink *s) {
  * processes that end have written nothing since the last job. */
 static bool has_ended_quietly(const lv_sink *s) {
   bool idle = !s->busy && !s->due && !s->drop && s->chores == 0;
-  return idle && s->error == 0 && !s->closing && lv_buf_size(&s->held) == 0 &&
+  return idle && s->error == 0 && !s->closing && lv_sink_held(s) == 0 &&
          lv_buf_size(&s->backlog.bytes) == 0 &&
          lv_sinkout_is_surely_at_start(&s->out) && lv_fd_pipe_is_at_end(s->in);
 }

@@ -20,7 +20,6 @@ typedef struct {
   lv_sink *s;
   const lv_sink_task *task;
   lv_sink_report *report;
-  lv_buf raw;     /* to be stamped */
   unsigned files; /* that there were when it began */
 } job;
 
@@ -53,6 +52,18 @@ static ssize_t read_into(lv_buf *b, int fd) {
   return n;
 }
 
+/* What was read waits here until there is memory for it with its stamps. */
+static int stamp_raw(lv_sink *s) {
+  size_t n = lv_buf_size(&s->raw);
+  if (n == 0) return 0;
+  const lv_stamp stamp = lv_stamp_now(s->out.set.stamp);
+  bool mid = is_mid_line(s);
+  size_t done =
+      lv_stamp_append(&s->held, &stamp, lv_buf_bytes(&s->raw), n, &mid);
+  lv_buf_consume(&s->raw, done);
+  return done < n ? -ENOMEM : 0;
+}
+
 /* Straight to where it is held, or by way of the stamps. There is room for the
  * copy before anything is read: whoever waits for a line must not miss it. */
 static ssize_t read_some(job *j) {
@@ -60,19 +71,11 @@ static ssize_t read_some(job *j) {
   bool taps = j->task->tapping;
   int rc = taps ? lv_buf_reserve(&j->report->tap, CHUNK) : 0;
   if (rc < 0) return rc;
-  const lv_stamp_kind kind = s->out.set.stamp;
-  lv_buf *to = kind == LV_STAMP_NONE ? &s->held : &j->raw;
+  lv_buf *to = s->out.set.stamp == LV_STAMP_NONE ? &s->held : &s->raw;
   ssize_t n = read_into(to, j->task->in);
   if (n <= 0) return n;
-  const char *bytes = to->data + to->tail - n;
-  if (taps) rc = lv_buf_append(&j->report->tap, bytes, (size_t)n);
-  if (rc == 0 && to == &j->raw) {
-    const lv_stamp stamp = lv_stamp_now(kind);
-    bool mid = is_mid_line(s);
-    rc = lv_stamp_append(&s->held, &stamp, bytes, (size_t)n, &mid);
-    lv_buf_consume(to, (size_t)n);
-  }
-  return rc < 0 ? rc : n;
+  if (taps) lv_buf_append(&j->report->tap, to->data + to->tail - n, (size_t)n);
+  return n;
 }
 
 static ssize_t move_some(job *j) {
@@ -100,8 +103,10 @@ static bool should_stop(const job *j) {
  * alone. The newline that ends it is not held, as it is none of its bytes. */
 static int finish(lv_sink *s) {
   if (s->out.kind == LV_SINK_CLOSED) return 0;
+  int rc = stamp_raw(s);
+  if (rc < 0) return rc;
   bool mid = is_mid_line(s);
-  int rc = mid ? lv_buf_append(&s->held, "\n", 1) : 0;
+  rc = mid ? lv_buf_append(&s->held, "\n", 1) : 0;
   if (rc == 0) rc = lv_sinkout_put(&s->out, &s->held, true);
   if (rc < 0 && mid && lv_buf_size(&s->held) > 0) s->held.tail--;
   return rc;
@@ -116,8 +121,8 @@ static int end_input(job *j) {
 static int move(job *j) {
   lv_sink *s = j->s;
   for (;;) {
-    int rc = 0;
-    if (!has_begun_file(j))
+    int rc = stamp_raw(s);
+    if (rc == 0 && !has_begun_file(j))
       rc = lv_sinkout_put(&s->out, &s->held, j->task->over);
     if (rc == 0 && should_stop(j)) {
       j->report->more = true;
@@ -162,6 +167,6 @@ void lv_sink_work(lv_sink *s, const lv_sink_task *task,
   job j = {.s = s, .task = task, .report = report};
   *report = (lv_sink_report){0};
   report->rc = work(&j);
-  lv_buf_fini(&j.raw);
+  if (lv_buf_size(&s->raw) == 0) lv_buf_fini(&s->raw);
   shrink(&s->held);
 }

@@ -133,15 +133,22 @@ local function raise_unopened(self, err)
   }
 end
 
+local function open_sink(self)
+  local id = news.add(self)
+  local ok, sink = pcall(core.open, id, self.settings)
+  if not ok then
+    news.remove(id)
+    error(sink, 0)
+  end
+  self.id, self.sink = id, sink
+  if self.matcher then sink:tap(true) end
+end
+
 --- Have it open. Waits. A full disk is no failure: it is tried again.
 -- @raise OSError: it cannot be
 function Outlet:open()
   if self.is_open then return end
-  if not self.sink then
-    self.id = news.add(self)
-    self.sink = core.open(self.id, self.settings)
-    if self.matcher then self.sink:tap(true) end
-  end
+  if not self.sink then open_sink(self) end
   local err = self.sink:prepare()
   if err and final[err.code] then
     self:close()
