@@ -63,7 +63,8 @@ end)
 
 tap.test("what cannot be waited for is said", function()
   up:refuses("wait wbe ready", 4, 'no service "wbe", did you mean "web"')
-  up:refuses("wait web runing", 2, "argument 'state' must be one of 'ready'")
+  up:refuses("wait web runing", 2, "state: expected one of ready, .*; "
+    .. "got 'runing', did you mean 'running'%?")
   up:refuses("wait web", 2, "missing argument 'state'")
   up:refuses("wait web ready --timeout x", 2, "expected seconds or a duration")
 end)

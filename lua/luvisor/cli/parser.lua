@@ -19,9 +19,33 @@ default configuration; or the one that listens at --socket PATH.]]
 
 local kinds = { "argument", "option", "flag" }
 
-local own = { names = true, hints = true } -- keys that argparse does not know
+-- Keys that argparse does not know, or would say less about.
+local own = { names = true, hints = true, choices = true }
 
-local function add_row(parser, row)
+-- argparse's own complaint does not say what was given.
+local function one_of(name, choices)
+  return function(word)
+    for _, choice in ipairs(choices) do
+      if word == choice then return word end
+    end
+    local near = errors.nearest(word, choices)
+    return nil, ("%s: expected one of %s; got '%s'%s"):format(
+      name, table.concat(choices, ", "), word,
+      near and (", did you mean '%s'?"):format(near) or "")
+  end
+end
+
+-- Completions are made of choices, complaints by us.
+local function add_choices(properties, row, name, completes)
+  if completes then
+    properties.choices = row.choices
+    return
+  end
+  properties.argname = row.argname or table.concat(row.choices, "|")
+  properties.convert = one_of(name, row.choices)
+end
+
+local function add_row(parser, row, completes)
   for _, kind in ipairs(kinds) do
     if row[kind] then
       local element = parser[kind](parser, row[kind])
@@ -29,6 +53,7 @@ local function add_row(parser, row)
       for key, value in pairs(row) do
         if key ~= kind and not own[key] then properties[key] = value end
       end
+      if row.choices then add_choices(properties, row, row[kind], completes) end
       return element(properties)
     end
   end
@@ -79,7 +104,7 @@ function M.of_all(commands)
   for _, command in ipairs(commands) do
     local one = all:command(command.name):summary(command.summary)
     for _, row in ipairs(command.args) do
-      if not row.hidden then add_row(one, on_one_line(row)) end
+      if not row.hidden then add_row(one, on_one_line(row), true) end
     end
   end
   return all
