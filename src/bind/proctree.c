@@ -304,6 +304,13 @@ static int l_cgroup_kill(lua_State *L) {
   return 1;
 }
 
+/*** proctree.cgroup_remove_empty(dir) -> boolean
+ * true: nobody was in it, and it is gone. */
+static int l_cgroup_remove_empty(lua_State *L) {
+  lua_pushboolean(L, lv_cgroup_remove_empty(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
 /*** proctree.cgroup_remove(dir) -> boolean
  * false: something is in it still. */
 static int l_cgroup_remove(lua_State *L) {
@@ -319,23 +326,25 @@ int lv_open_proctree(lua_State *L) {
       {"below", l_below}, {"orphans", l_orphans}, {NULL, NULL}};
   static const luaL_Reg lock[] = {
       {"fd", l_lock_fd}, {"close", l_lock_close}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"look", l_look},
-                                       {"stat", l_stat},
-                                       {"uid", l_uid},
-                                       {"env", l_env},
-                                       {"signal", l_signal},
-                                       {"adopt_orphans", l_adopt_orphans},
-                                       {"leave_orphans", l_leave_orphans},
-                                       {"cgroup_own", l_cgroup_own},
-                                       {"cgroup_make", l_cgroup_make},
-                                       {"cgroup_lock", l_cgroup_lock},
-                                       {"cgroup_can_enter", l_cgroup_can_enter},
-                                       {"cgroup_list", l_cgroup_list},
-                                       {"cgroup_folders", l_cgroup_folders},
-                                       {"cgroup_populated", l_cgroup_populated},
-                                       {"cgroup_kill", l_cgroup_kill},
-                                       {"cgroup_remove", l_cgroup_remove},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"look", l_look},
+      {"stat", l_stat},
+      {"uid", l_uid},
+      {"env", l_env},
+      {"signal", l_signal},
+      {"adopt_orphans", l_adopt_orphans},
+      {"leave_orphans", l_leave_orphans},
+      {"cgroup_own", l_cgroup_own},
+      {"cgroup_make", l_cgroup_make},
+      {"cgroup_lock", l_cgroup_lock},
+      {"cgroup_can_enter", l_cgroup_can_enter},
+      {"cgroup_list", l_cgroup_list},
+      {"cgroup_folders", l_cgroup_folders},
+      {"cgroup_populated", l_cgroup_populated},
+      {"cgroup_kill", l_cgroup_kill},
+      {"cgroup_remove", l_cgroup_remove},
+      {"cgroup_remove_empty", l_cgroup_remove_empty},
+      {NULL, NULL}};
   lv_make_class(L, SCRATCH, NULL, scratch_meta);
   lv_make_class(L, LOOK, look, look_meta);
   lv_make_class(L, LOCK, lock, lock_meta);

@@ -1,6 +1,8 @@
 /* os/cgroup.c — See cgroup.h, and Documentation/admin-guide/cgroup-v2.rst. */
 #include "os/cgroup.h"
 
+#include "os/fd.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -90,12 +92,13 @@ char *lv_cgroup_own(void) {
   return own;
 }
 
-static FILE *open_in(const char *dir, const char *name, const char *mode) {
+/* A descriptor or -errno. */
+static int open_in(const char *dir, const char *name, int flags) {
   char *path;
-  if (asprintf(&path, "%s/%s", dir, name) < 0) return NULL;
-  FILE *file = fopen(path, mode);
+  if (asprintf(&path, "%s/%s", dir, name) < 0) return -ENOMEM;
+  int fd = lv_fd_open_at(AT_FDCWD, path, flags, 0);
   free(path);
-  return file;
+  return fd;
 }
 
 int lv_cgroup_lock(const char *dir) {
@@ -109,26 +112,25 @@ int lv_cgroup_lock(const char *dir) {
 
 /* A child that does no more than that: its end takes it out again. */
 bool lv_cgroup_can_enter(const char *dir) {
-  FILE *file = open_in(dir, "cgroup.procs", "we");
-  if (file == NULL) return false;
+  int fd = open_in(dir, "cgroup.procs", O_WRONLY);
+  if (fd < 0) return false;
   int status = 1;
   pid_t pid = fork();
-  if (pid == 0) _exit(write(fileno(file), "0", 1) == 1 ? 0 : 1);
+  if (pid == 0) _exit(write(fd, "0", 1) == 1 ? 0 : 1);
   while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  fclose(file);
+  close(fd);
   return pid > 0 && status == 0;
 }
 
 bool lv_cgroup_is_populated(const char *dir) {
-  FILE *file = open_in(dir, "cgroup.events", "re");
-  if (file == NULL) return errno != ENOENT;
-  char line[128];
-  bool populated = false;
-  while (fgets(line, sizeof line, file))
-    if (strcmp(line, "populated 1\n") == 0) populated = true;
-  fclose(file);
-  return populated;
+  int fd = open_in(dir, "cgroup.events", O_RDONLY);
+  if (fd < 0) return fd != -ENOENT;
+  char text[128];
+  ssize_t n = lv_fd_read(fd, text, sizeof text - 1);
+  close(fd);
+  text[n > 0 ? n : 0] = '\0';
+  return strstr(text, "populated 1\n") != NULL;
 }
 
 /* A folder has a link for each folder in it, and two of its own. */
@@ -159,9 +161,9 @@ int lv_cgroup_each(const char *dir, int (*fn)(const char *sub, void *arg),
 }
 
 static int add_members(const char *dir, void *to) {
-  FILE *file = open_in(dir, "cgroup.procs", "re");
-  if (file == NULL) return errno == ENOENT ? 0 : -errno;
-  int rc = lv_pids_read(to, file);
+  int fd = open_in(dir, "cgroup.procs", O_RDONLY);
+  if (fd < 0) return fd == -ENOENT ? 0 : fd;
+  int rc = lv_pids_read(to, fd);
   return rc < 0 ? rc : lv_cgroup_each(dir, add_members, to);
 }
 
@@ -170,17 +172,22 @@ int lv_cgroup_members(lv_pids *to, const char *dir) {
 }
 
 int lv_cgroup_kill(const char *dir) {
-  FILE *file = open_in(dir, "cgroup.kill", "we");
-  if (file == NULL) return -errno;
-  bool ok = fputs("1", file) >= 0;
-  int code = -errno;
-  return fclose(file) == 0 && ok ? 0 : code;
+  int fd = open_in(dir, "cgroup.kill", O_WRONLY);
+  if (fd < 0) return fd;
+  int rc = write(fd, "1", 1) == 1 ? 0 : -errno;
+  close(fd);
+  return rc;
+}
+
+int lv_cgroup_remove_empty(const char *dir) {
+  return rmdir(dir) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
 static int remove_one(const char *dir, void *unused) {
-  int rc = lv_cgroup_each(dir, remove_one, unused);
-  if (rc == 0 && rmdir(dir) < 0 && errno != ENOENT) rc = -errno;
-  return rc;
+  int rc = lv_cgroup_remove_empty(dir);
+  if (rc == 0) return 0;
+  rc = lv_cgroup_each(dir, remove_one, unused);
+  return rc < 0 ? rc : lv_cgroup_remove_empty(dir);
 }
 
 int lv_cgroup_remove(const char *dir) {

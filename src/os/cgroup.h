@@ -34,6 +34,10 @@ bool lv_cgroup_is_populated(const char *dir);
 int lv_cgroup_each(const char *dir, int (*fn)(const char *sub, void *arg),
                    void *arg);
 
+/* Remove it. 0: it is gone; -EBUSY: somebody lives in it, or there are folders
+ * in it; or -errno. */
+int lv_cgroup_remove_empty(const char *dir);
+
 /* Remove it with the folders that were made in it; they must be empty of
  * processes. 0 or -errno. */
 int lv_cgroup_remove(const char *dir);

@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 typedef struct {
@@ -14,9 +13,10 @@ typedef struct {
 
 int lv_pids_add(lv_pids *p, pid_t pid); /* 0 or -ENOMEM */
 
-/* Add the numbers that stand in a file; 0, which stands for a process of
- * another namespace, is left out. The file is closed. 0 or -ENOMEM. */
-int lv_pids_read(lv_pids *p, FILE *file);
+/* Add the numbers that stand in a file of the kernel's; 0, which stands for a
+ * process of another namespace, is left out. The file is closed. 0 or -ENOMEM.
+ */
+int lv_pids_read(lv_pids *p, int fd);
 
 void lv_pids_sort(lv_pids *p);
 bool lv_pids_has(const lv_pids *p, pid_t pid); /* which is sorted */

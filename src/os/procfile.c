@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,26 +79,26 @@ bool lv_procstat_is_dead(const lv_procstat *stat) {
 
 /* ---- children ---- */
 
-static FILE *open_children(pid_t pid, pid_t thread) {
+static int open_children(pid_t pid, pid_t thread) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid,
            (int)thread);
-  return fopen(path, "re");
+  return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 bool lv_proc_lists_children(void) {
   static int known = -1;
   if (known < 0) {
-    FILE *file = open_children(getpid(), getpid());
-    known = file != NULL;
-    if (file) fclose(file);
+    int fd = open_children(getpid(), getpid());
+    known = fd >= 0;
+    if (fd >= 0) close(fd);
   }
   return known == 1;
 }
 
 static int of_thread(lv_pids *to, pid_t pid, pid_t thread) {
-  FILE *file = open_children(pid, thread);
-  if (file) return lv_pids_read(to, file);
+  int fd = open_children(pid, thread);
+  if (fd >= 0) return lv_pids_read(to, fd);
   return errno == ENOENT || errno == ESRCH ? 0 : -errno;
 }
 

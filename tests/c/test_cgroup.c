@@ -54,12 +54,16 @@ static void knows_who_lives_in_it(void) {
   ok(lv_cgroup_is_populated(dir), "somebody lives below");
   is_int(lv_cgroup_members(&members, dir), 0, "members");
   ok(members.n == 1 && members.list[0] == pid, "him alone");
+  is_int(lv_cgroup_remove_empty(below), -EBUSY, "he is in it");
   is_int(lv_cgroup_remove(dir), -EBUSY, "it cannot be removed");
   int rc = lv_cgroup_kill(dir);
   ok(rc == 0 || rc == -ENOENT, "killed, since Linux 5.14");
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
   ok(!lv_cgroup_is_populated(dir), "nobody is left");
+  is_int(lv_cgroup_remove_empty(dir), -EBUSY, "a folder is in it");
+  is_int(lv_cgroup_remove_empty(below), 0, "which can be removed");
+  is_int(lv_cgroup_remove_empty(below), 0, "and has gone");
   lv_pids_fini(&members);
   free(below);
 }

@@ -173,15 +173,33 @@ static void asks_the_kernel_for_children_where_it_can(void) {
 static void reads_numbers_from_a_file(void) {
   lv_pids pids = {0};
   FILE *file = tmpfile();
-  fputs("12 7\n0\n\n9\nx 5", file); /* 0: of another namespace */
-  rewind(file);
-  is_int(lv_pids_read(&pids, file), 0, "read");
+  fputs("12 7\n0\n\n9", file); /* 0: of another namespace */
+  rewind(file);                /* flushed */
+  is_int(lv_pids_read(&pids, dup(fileno(file))), 0, "read");
   is_int((long long)pids.n, 3, "all but nobody's");
   lv_pids_sort(&pids);
   is_int(pids.list[0], 7, "sorted");
   ok(lv_pids_has(&pids, 12) && !lv_pids_has(&pids, 5), "found, not found");
   lv_pids_fini(&pids);
   ok(!lv_pids_has(&pids, 12), "none when empty");
+  fclose(file);
+}
+
+static void reads_as_many_as_there_are(void) {
+  enum { N = 4000 };
+  lv_pids pids = {0};
+  FILE *file = tmpfile();
+  for (int i = 1; i <= N; i++)
+    fprintf(file, "%d%s", i * 7, i < N ? "\n" : "");
+  rewind(file); /* flushed */
+  is_int(lv_pids_read(&pids, dup(fileno(file))), 0, "read");
+  is_int((long long)pids.n, N, "all");
+  bool same = true;
+  for (int i = 1; i <= N && same; i++)
+    same = pids.list[i - 1] == i * 7;
+  ok(same, "none is cut where a read ends");
+  lv_pids_fini(&pids);
+  fclose(file);
 }
 
 int main(void) {
@@ -192,5 +210,6 @@ int main(void) {
   run(finds_all_below);
   run(asks_the_kernel_for_children_where_it_can);
   run(reads_numbers_from_a_file);
+  run(reads_as_many_as_there_are);
   return tap_done();
 }

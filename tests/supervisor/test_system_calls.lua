@@ -50,7 +50,22 @@ tap.test("a restart", function()
   local each = cost(restarts '{ "true" }')
   at_most(each, { clone3 = 1.1, pipe2 = 1.1, waitid = 2.1, epoll_ctl = 13,
                   mkdir = 1.1, rmdir = 1.1, futex = 0.5 })
-  if has_cgroups() then at_most(each, { openat = 3.1, all = 60 }) end
+  if has_cgroups() then at_most(each, { openat = 2.1, all = 54 }) end
+end)
+
+-- It is asked by its own handle, and that its cgroup can be removed says that
+-- nobody is left.
+tap.test("a stop, and a start", function()
+  local each = cost(PRELUDE .. [[
+    with({ command = "sleep 1000" }, function(one)
+      for _ = 1, n do
+        one.sup:stop "one"
+        one.sup:start "one"
+      end
+    end) ]])
+  at_most(each, { clone3 = 1.1, pidfd_send_signal = 2.1, pidfd_open = 0,
+                  waitid = 2.1, mkdir = 1.1, rmdir = 1.1 })
+  if has_cgroups() then at_most(each, { openat = 4.1, all = 70 }) end
 end)
 
 -- The bytes are moved by another thread, in as many jobs as the pipe was empty

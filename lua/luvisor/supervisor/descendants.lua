@@ -73,6 +73,7 @@ function D:prepare(inst)
   self.looks:mark(inst)
   local options = { session = true, env = { LUVISOR_MARK = inst.mark } }
   inst.cgroup = self._root and make_cgroup(self, inst) or nil
+  inst.is_empty = nil
   options.cgroup = inst.cgroup
   if inst.spec.on_supervisor_death == "kill" then
     options.env.LUVISOR_RUN = self.id
@@ -116,6 +117,7 @@ local function members(self, inst, seen)
 end
 
 local function list_of(self, inst)
+  if inst.is_empty then return {} end
   if inst.cgroup then return tree.cgroup_list(inst.cgroup) end
   if self.blind then return leader_of(inst) end
   return members(self, inst, self.looks:now())
@@ -130,9 +132,19 @@ function D:list(inst)
   return ok and list or leader_of(inst)
 end
 
+-- Once its leader has ended nobody comes into its cgroup from outside: to
+-- remove it is to ask, in one call, whether somebody is there. False if folders
+-- are in it, even with nobody in them.
+local function has_emptied(inst)
+  if is_running(inst) then return false end
+  inst.is_empty = inst.is_empty or tree.cgroup_remove_empty(inst.cgroup)
+  return inst.is_empty
+end
+
 -- Returns who there is now, and whether it is certain that those are all.
 local function look(self, inst)
   if inst.cgroup then
+    if has_emptied(inst) then return {}, true end
     local list = tree.cgroup_list(inst.cgroup)
     return list, #list > 0 or not tree.cgroup_populated(inst.cgroup)
   end
@@ -158,6 +170,7 @@ end
 --- Who there is of an instance, as seen after the call. An empty list means
 -- that nobody is left. Waits a little, if need be.
 -- @treturn {table,...} as of `list`
+-- @treturn boolean is it certain that those are all?
 function D:remaining(inst)
   local pause = 0.001
   local list, certain, could = survey(self, inst)
@@ -166,14 +179,16 @@ function D:remaining(inst)
     pause = math.min(2 * pause, PATIENCE)
     list, certain, could = survey(self, inst)
   end
-  return list
+  return list, certain
 end
 
 --- Is anybody left of an instance? Waits a little, if need be.
 -- @treturn boolean
 function D:any(inst)
   if is_running(inst) then return true end
-  if inst.cgroup then return tree.cgroup_populated(inst.cgroup) end
+  if inst.cgroup then
+    return not has_emptied(inst) and tree.cgroup_populated(inst.cgroup)
+  end
   return inst.leader ~= nil and #self:remaining(inst) > 0
 end
 
@@ -181,7 +196,7 @@ end
 -- @treturn {table,...} who they were
 function D:signal(inst, sig)
   local list = self:list(inst)
-  for _, one in ipairs(list) do stopping.signal(one, sig) end
+  for _, one in ipairs(list) do stopping.signal(one, sig, inst) end
   return list
 end
 
@@ -196,7 +211,7 @@ end
 
 --- The instance has ended, to the last process.
 function D:forget(inst)
-  if inst.cgroup then tree.cgroup_remove(inst.cgroup) end
+  if inst.cgroup and not inst.is_empty then tree.cgroup_remove(inst.cgroup) end
   if inst.guard_slot then self.guard:forget(inst.guard_slot) end
   self.looks:forget(inst)
   inst.cgroup, inst.leader, inst.guard_slot = nil, nil, nil

@@ -20,16 +20,30 @@ M.stubborn = 5
 
 local key_of = looks.key
 
-local function send(one, sig)
+-- The handle by which its life waits for it: surely that process, and it knows
+-- how it ended.
+local function handle_of(inst, one)
+  for _, p in ipairs { inst.main or false, inst.process or false } do
+    if p and p.pid == one.pid and not p.status then return p end
+  end
+  return nil
+end
+
+local function send(one, sig, inst)
   if one.process then return one.process:send_signal(sig, "group") or true end
+  local handle = inst and handle_of(inst, one)
+  if handle then return handle:send_signal(sig) or true end
   return tree.signal(one.pid, one.start, sig)
 end
 
 --- Signal a process, if it is still that one.
+-- @tparam table one
+-- @param sig
+-- @tparam[opt] Instance inst whose it is
 -- @treturn boolean false: it has ended, or we may not
 -- @treturn boolean we may not
-function M.signal(one, sig)
-  local ok, sent = pcall(send, one, sig)
+function M.signal(one, sig, inst)
+  local ok, sent = pcall(send, one, sig, inst)
   if ok then return sent, false end
   return false, errors.is_error(sent) and sent.code == "EPERM"
 end
@@ -55,14 +69,6 @@ local function wait_for(one)
   if is_alive(one) then p:wait() end
 end
 
--- The handle by which its life waits for it knows how it ended.
-local function handle_of(inst, one)
-  for _, p in ipairs { inst.main or false, inst.process or false } do
-    if p and p.pid == one.pid and not p.status then return p end
-  end
-  return nil
-end
-
 --- Wait for the end of all that are there. Those that come meanwhile are the
 -- caller's to find.
 function M.wait_for_all(list, inst)
@@ -81,33 +87,33 @@ function M.wait_for_all(list, inst)
 end
 
 -- Who of a list is asked for the first time.
-local function ask_fresh(list, asked, sig, leader)
+local function ask_fresh(inst, list, asked, sig)
   for _, one in ipairs(list) do
-    local key = one.pid == leader and leader or key_of(one)
+    local key = one.pid == inst.leader and inst.leader or key_of(one)
     if not asked[key] then
       asked[key] = true
-      M.signal(one, sig)
-      M.signal(one, "CONT")
+      M.signal(one, sig, inst)
+      M.signal(one, "CONT", inst)
     end
   end
 end
 
 -- Ask, and wait until nobody is left; what comes meanwhile is asked, too. The
 -- service may ask for more time (EXTEND_TIMEOUT_USEC): stop_until.
--- Returns whether all have gone.
+-- Returns whether all have gone, and whether that is certain.
 local function ask(d, inst, how)
   local asked, pause = {}, FIRST
   inst.stop_until = time.now() + how.grace
-  local list = d:remaining(inst)
+  local list, certain = d:remaining(inst)
   while #list > 0 do
     local left = inst.stop_until - time.now()
     if left <= 0 then return false end
-    ask_fresh(list, asked, how.signal, inst.leader)
+    ask_fresh(inst, list, asked, how.signal)
     task.move_on(math.min(pause, left), M.wait_for_all, list, inst)
     pause = math.min(2 * pause, LAST)
-    list = d:remaining(inst)
+    list, certain = d:remaining(inst)
   end
-  return true
+  return true, certain
 end
 
 -- What forks faster than it is killed is stopped first, until a look finds
@@ -177,10 +183,11 @@ end
 
 --- See descendants.lua.
 function M.stop(d, inst, how)
-  local gone = ask(d, inst, how)
+  local gone, certain = ask(d, inst, how)
   inst.stop_until = nil
   local killed = not gone and kill(d, inst) or {}
-  if inst.cgroup then tree.cgroup_kill(inst.cgroup) end -- if it hides anybody
+  local may_hide = inst.cgroup and not certain
+  if may_hide then tree.cgroup_kill(inst.cgroup) end
   if #killed > 0 then
     inst.sup.log:warning(("did not end in %g s: killed"):format(how.grace),
       { service = inst.name, processes = names_of(killed) })
