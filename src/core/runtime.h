@@ -21,7 +21,8 @@ typedef struct lv_rt {
   size_t need_sigchld; /* how many those are */
   lv_sub orphans;      /* core/strangers.c, while it reaps them … */
   int subreapers;      /* … for this many; */
-  lv_timer look;       /* and is about to look who has ended */
+  lv_timer look;       /* and is about to look who has ended, */
+  double look_rest;    /* not sooner than this (seconds) after the last look */
   lv_list writers;     /* lv_writer.link: closed, but still flushing */
   bool pidfds;
   int lent_tty;         /* a child has it (core/foreground.h), or -1 */

@@ -12,8 +12,10 @@
 #include "os/proctree.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Whoever watches this child: one who has not seen its end, if there is one. */
@@ -87,20 +89,32 @@ static bool reap_some(lv_rt *rt, int most) {
 enum { AT_ONCE = 256, ALL = 1 << 16 };
 
 /* Nobody waits for the end of a stranger, and each look is a walk over all of
- * our children: one serves all that end at about the same time. */
-static const double DELAY = 0.01;
+ * our children: one serves all that end at about the same time, and all looks
+ * together take a fiftieth of our time. */
+static const double SOONEST = 0.01, LATEST = 1;
+enum { REST = 50 };
+
+static double processor_time(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
 
 /* However fast they come, others have their turn. */
 static void look(lv_timer *timer) {
   lv_rt *rt = LV_OF(timer, lv_rt, look);
-  if (reap_some(rt, AT_ONCE)) lv_timer_start(&rt->timers, timer, 0);
+  double began = processor_time();
+  bool more = reap_some(rt, AT_ONCE);
+  rt->look_rest = REST * (processor_time() - began);
+  if (more) lv_timer_start(&rt->timers, timer, 0);
 }
 
 static void on_sigchld(void *arg, int signum, unsigned times) {
   lv_rt *rt = arg;
   (void)signum, (void)times;
   if (lv_timer_is_running(&rt->look)) return;
-  if (lv_timer_start(&rt->timers, &rt->look, DELAY) < 0) look(&rt->look);
+  double delay = fmin(fmax(rt->look_rest, SOONEST), LATEST);
+  if (lv_timer_start(&rt->timers, &rt->look, delay) < 0) look(&rt->look);
 }
 
 int lv_strangers_adopt(lv_rt *rt) {
