@@ -91,7 +91,7 @@ enum { AT_ONCE = 256, ALL = 1 << 16 };
 /* Nobody waits for the end of a stranger, and each look is a walk over all of
  * our children: one serves all that end at about the same time, and all looks
  * together take a fiftieth of our time. */
-static const double SOONEST = 0.01, LATEST = 1;
+static const double SOONEST = 0.05, LATEST = 1;
 enum { REST = 50 };
 
 static double processor_time(void) {
