@@ -71,9 +71,7 @@ static int search(lua_State *L) {
     lua_pushfstring(L, "no module '%s' in luvisor itself", name);
     return 1;
   }
-  lua_pushfstring(L, "@%s.lua", luaL_gsub(L, name, ".", "/"));
-  if (luaL_loadbufferx(L, (const char *)m->bytes, m->size, lua_tostring(L, -1),
-                       NULL) != LUA_OK)
+  if (luaL_loadbufferx(L, (const char *)m->bytes, m->size, name, "b") != LUA_OK)
     return lua_error(L);
   return 1;
 }

@@ -141,6 +141,47 @@ tap.test("a mistake of syntax is told with file and line, and no more",
     tap.is(r.code, 1)
   end)
 
+-- Each function of a module begins where its source says.
+local SHOW_PLACES <const> = [[
+for _, name in ipairs { "process", "task", "options", "supervisor.config" } do
+  for key, f in pairs(require("luvisor." .. name)) do
+    local info = type(f) == "function" and debug.getinfo(f, "Su")
+    if info and info.what == "Lua" and info.nparams > 0 then
+      print(info.source, info.linedefined, key, debug.getlocal(f, 1))
+    end
+  end
+end
+]]
+
+local function lines_of_module(path)
+  local lines = {}
+  local file = os.getenv "LUVISOR_SOURCE" .. "/lua/" .. path
+  for line in io.lines(file) do lines[#lines + 1] = line end
+  return lines
+end
+
+tap.test("our own modules are compiled, but keep their lines and names",
+  function()
+    local r, count, lines = run { "-e", SHOW_PLACES }, 0, {}
+    local pattern = "@(%S+)\t(%d+)\t(%S+)\t?(%S*)\n"
+    for path, number, _, param in r.stdout:gmatch(pattern) do
+      lines[path] = lines[path] or lines_of_module(path)
+      local line = lines[path][tonumber(number)]
+      count = count + 1
+      if not (line:find "function" and line:find(param, 1, true)) then
+        tap.ok(false, ("%s:%s is %s"):format(path, number, line))
+      end
+    end
+    tap.ok(count > 10, "functions were looked at: " .. count)
+    r = run { "-e", "require('luvisor.process').run(5)" }
+    tap.like(r.stderr, "\n%s+luvisor/process/run%.lua:%d+: in function ")
+  end)
+
+tap.test("modules written in C are loaded as lua5.4 does", function()
+  local r = run { "-e", "print(require 'cjson'.encode {1})" }
+  if r.ok then tap.is(r.stdout, "[1]\n") else tap.skip "no cjson.so" end
+end)
+
 tap.test("LUVISOR_LUA says where our own modules are taken from", function()
   local dir = DIR .. "/override/luvisor"
   process.run { "mkdir", "-p", dir }
