@@ -40,6 +40,23 @@ tap.test("with few descriptors some services run, and luvisor answers",
     tap.ok(not up:err():find "a task failed", "no fault of luvisor")
   end)
 
+-- Each start needs more than what runs keeps: not all can be under way at once.
+local FIT <const> = [[
+for i = 1, 40 do
+  service("s" .. i) { command = "sleep 1000", restart = "never",
+    log = { target = "null" } }
+end
+]]
+
+tap.test("starts wait for each other where descriptors are few", function()
+  local up <close> = ups.start(FIT, { limits = { nofile = 160 } })
+  tap.eventually(function()
+    return count(up:json { "status" }).running == 40
+  end, 20, "all run")
+  tap.is(up:stop().code, 0)
+  tap.ok(not up:err():find "too many open files", "none was refused")
+end)
+
 -- Each of these fails so many times before it works.
 local function fail_first(name, times)
   local real = tree[name]

@@ -10,6 +10,7 @@ local process = require "luvisor.process"
 local process_options = require "luvisor.process.options"
 local ready = require "luvisor.supervisor.ready"
 local sockets = require "luvisor.supervisor.sockets"
+local sync = require "luvisor.sync"
 
 local M = {}
 
@@ -19,23 +20,42 @@ local SPARE <const> = 16 -- descriptors: for luvisor's own looks, and clients
 local NEEDED <const> = 6 -- by each start
 
 local starts = 0 -- that are under way
+local turn, one_less = sync.lock(), sync.event()
 
 local Claim = {}
 
 function Claim.__close()
   starts = starts - 1
+  one_less:set()
 end
 
---- There are descriptors for a start; with the last ones luvisor could neither
--- be asked anything nor stop anybody.
+local function is_room()
+  return core_os.fds_left() >= SPARE + NEEDED * (starts + 1)
+end
+
+local function refuse()
+  errors.raise { kind = "OSError", code = "EMFILE", op = "spawn", message =
+    ("spawn: too many open files (EMFILE): the last %d descriptors are for "
+      .. "luvisor itself; its limit (ulimit -n) is too low"):format(SPARE) }
+end
+
+-- A start needs more than a process that runs, so there is room when others are
+-- over: one waits for them, the rest for their turn.
+local function wait_for_room()
+  local _ <close> = turn:acquire()
+  while not is_room() do
+    if starts == 0 then refuse() end
+    one_less:clear()
+    one_less:wait()
+  end
+end
+
+--- Wait until there are descriptors for a start; with the last ones luvisor
+-- could neither be asked anything nor stop anybody.
 -- @treturn Claim to be closed when it has a process
 -- @raise OSError EMFILE
 function M.claim()
-  if core_os.fds_left() < SPARE + NEEDED * (starts + 1) then
-    errors.raise { kind = "OSError", code = "EMFILE", op = "spawn", message =
-      ("spawn: too many open files (EMFILE): the last %d descriptors are for "
-        .. "luvisor itself; its limit (ulimit -n) is too low"):format(SPARE) }
-  end
+  if turn:locked() or not is_room() then wait_for_room() end
   starts = starts + 1
   return setmetatable({}, Claim)
 end
