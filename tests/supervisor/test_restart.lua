@@ -30,6 +30,9 @@ tap.test("a thousand failures overflow nothing", function()
   local p = policy { factor = 10 }
   for _ = 1, 5000 do p:next(0, 0) end
   is(p:next(0, 0), 10)
+  p = policy { initial = 0 }
+  for _ = 1, 5000 do p:next(0, 0) end
+  is(p:next(0, 0), 0, "no delay stays none")
 end)
 
 tap.test("jitter spreads the delay evenly around it", function()

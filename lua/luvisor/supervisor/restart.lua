@@ -73,7 +73,8 @@ function Policy:next(lived, now)
   local rule = self._backoff
   if lived >= rule.reset_after then self._failures = 0 end
   local delay = math.min(rule.initial * rule.factor ^ self._failures, rule.max)
-  if delay < rule.max then self._failures = self._failures + 1 end
+  local grows = delay > 0 and delay < rule.max -- 0 times 2^1024 is no number
+  if grows then self._failures = self._failures + 1 end
   if recent(self, now) >= self._burst.count then
     return nil, self._burst.retry_after
   end
