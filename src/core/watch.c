@@ -79,8 +79,10 @@ int lv_watch_set(lv_watch *w, int events) {
                      : uv_poll_start(&w->poll, events, on_poll);
 }
 
+/* uv_close takes it out of the loop's set, and with the nested set what that
+ * was for. To stop it first would be one more epoll_ctl in vain. */
 void lv_watch_close(lv_watch *w) {
   if (w == NULL) return;
-  lv_watch_set(w, 0);
+  if (w->nested >= 0) lv_watch_set(w, 0);
   uv_close((uv_handle_t *)&w->poll, on_close);
 }
