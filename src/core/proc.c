@@ -46,11 +46,10 @@ static void free_if_done(lv_proc *p) {
 }
 
 static void stop_watching(lv_proc *p) {
-  if (p->watch)
-    lv_watch_close(p->watch);
+  if (lv_spot_is_on(&p->spot))
+    lv_spot_off(&p->spot);
   else if (!p->ended)
     release_sigchld(p->rt);
-  p->watch = NULL;
   lv_proc_tell_stops(p, NULL, NULL);
 }
 
@@ -88,14 +87,10 @@ void lv_proc_look(lv_proc *p) {
 
 /* What a debugger traces is its zombie first: the pidfd is readable, but the
  * end is not ours to see until SIGCHLD tells of it. */
-static void on_pidfd(void *arg, int events) {
+static void on_pidfd(void *arg) {
   lv_proc *p = arg;
-  (void)events;
   lv_sigs_hold();
-  if (!look(p) && need_sigchld(p->rt) == 0) {
-    lv_watch_close(p->watch);
-    p->watch = NULL;
-  }
+  if (!look(p) && need_sigchld(p->rt) == 0) lv_spot_off(&p->spot);
   lv_sigs_release();
 }
 
@@ -110,7 +105,7 @@ static void on_sigchld(void *arg, int signum, unsigned times) {
     if (p->ended) continue;
     if (p->stop_fn && lv_child_stopped(p->pid, p->pidfd))
       p->stop_fn(p, p->stop_arg);
-    if (p->watch == NULL) look(p);
+    if (!lv_spot_is_on(&p->spot)) look(p);
   }
   lv_sigs_release();
 }
@@ -127,8 +122,8 @@ void lv_proc_tell_stops(lv_proc *p, lv_proc_fn fn, void *arg) {
  * before, or ends it again. */
 static int watch(lv_proc *p) {
   if (p->pidfd < 0) return need_sigchld(p->rt);
-  int rc = lv_watch_open(&p->watch, &p->rt->loop, p->pidfd, false, on_pidfd, p);
-  return rc < 0 ? rc : lv_watch_set(p->watch, UV_READABLE);
+  p->spot = (lv_spot){.fn = on_pidfd, .arg = p};
+  return lv_spot_on(&p->spot, &p->rt->seldom, p->pidfd);
 }
 
 static lv_proc *make(lv_rt *rt) {
@@ -143,7 +138,7 @@ static lv_proc *make(lv_rt *rt) {
 }
 
 static void unmake(lv_proc *p) {
-  lv_watch_close(p->watch);
+  lv_spot_off(&p->spot);
   leave(p);
   free(p);
 }

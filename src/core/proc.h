@@ -4,7 +4,6 @@
 
 #include "base/list.h"
 #include "core/runtime.h"
-#include "core/watch.h"
 #include "os/pidfd.h"
 #include "os/spawn.h"
 
@@ -21,8 +20,8 @@ struct lv_proc {
   lv_rt *rt;
   lv_list link; /* in rt->procs until it is reaped */
   pid_t pid;
-  int pidfd; /* -1 without pidfds, and after the end */
-  lv_watch *watch;
+  int pidfd;     /* -1 without pidfds, and after the end */
+  lv_spot spot;  /* of pidfd, while the end is waited for by it */
   lv_exit exit;  /* valid once it has ended */
   int lost;      /* -errno if nobody can know how it ended */
   bool ended;    /* it is dead, */

@@ -63,12 +63,16 @@ int lv_rt_init(lv_rt *rt, bool pidfds) {
   take_signals(rt);
   rc = lv_spawner_new(&rt->spawner, pidfds);
   if (rc < 0) goto fail_sigs;
+  rc = lv_watchset_open(&rt->seldom, &rt->loop);
+  if (rc < 0) goto fail_spawner;
   lv_timers_init(&rt->timers, &rt->loop);
   raise_nofile(&rt->nofile);
   rt->may_widen_all = has_sys_resource();
   if (getpid() == 1) lv_strangers_adopt(rt); /* they come to us in any case */
   return 0;
 
+fail_spawner:
+  lv_spawner_free(rt->spawner);
 fail_sigs:
   lv_sigs_close(&rt->sigs);
   uv_run(&rt->loop, UV_RUN_DEFAULT);
@@ -84,12 +88,14 @@ void lv_rt_fini(lv_rt *rt) {
   lv_procs_forget(rt);
   lv_sigs_close(&rt->sigs);
   lv_timers_close(&rt->timers);
+  lv_watchset_close(&rt->seldom);
   uv_run(&rt->loop, UV_RUN_DEFAULT);
   int rc = uv_loop_close(&rt->loop);
   assert(rc == 0);
   (void)rc;
   lv_sigs_fini(&rt->sigs);
   lv_timers_fini(&rt->timers);
+  lv_watchset_fini(&rt->seldom);
   lv_spawner_free(rt->spawner);
 }
 

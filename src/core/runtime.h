@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "core/sig.h"
 #include "core/timer.h"
+#include "core/watchset.h"
 #include "os/spawn.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 typedef struct lv_rt {
   uv_loop_t loop;
   lv_timers timers;
+  lv_watchset seldom; /* pidfds, and the pipes of logs */
   lv_spawner *spawner;
   lv_sigs sigs;
   lv_list procs;       /* lv_proc.link: children not reaped yet */

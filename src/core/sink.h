@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "core/runtime.h"
 #include "core/sinkout.h"
-#include "core/watch.h"
+#include "core/watchset.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -58,9 +58,9 @@ struct lv_sink {
   lv_sinks *hub;
   lv_sink_fn fn; /* NULL: the owner has let go */
   void *arg;
-  int in;  /* the pipe's reading end, or -1 */
-  int end; /* its writing end, for the next process, or -1 */
-  lv_watch *watch;
+  int in;       /* the pipe's reading end, or -1 */
+  int end;      /* its writing end, for the next process, or -1 */
+  lv_spot spot; /* of in */
   lv_timer
       timer;    /* until it is tried again, it is worth a job, a job is slow */
   lv_list link; /* in hub->waiting */

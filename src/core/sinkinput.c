@@ -131,7 +131,7 @@ static bool wants_input(const lv_sink *s) {
 }
 
 void lv_sink_watch(lv_sink *s) {
-  if (s->watch) lv_watch_set(s->watch, wants_input(s) ? UV_READABLE : 0);
+  lv_spot_want(&s->spot, wants_input(s));
 }
 
 void lv_sink_take_input(lv_sink *s) {
@@ -155,9 +155,8 @@ static void end_quietly(lv_sink *s) {
   if (s->fn) s->fn(s, 0, s->arg);
 }
 
-static void on_readable(void *arg, int events) {
+static void on_readable(void *arg) {
   lv_sink *s = arg;
-  (void)events;
   if (has_ended_quietly(s)) {
     end_quietly(s);
     return;
@@ -176,8 +175,7 @@ void lv_sink_widen(lv_sink *s) {
 }
 
 void lv_sink_close_input(lv_sink *s) {
-  lv_watch_close(s->watch);
-  s->watch = NULL;
+  lv_spot_off(&s->spot);
   if (s->wide) lv_rt_unwiden(s->rt);
   s->wide = false;
   if (s->closing && s->in >= 0) {
@@ -192,8 +190,8 @@ static int open_pipe(lv_sink *s) {
   int rc = lv_fd_pipe(ends);
   if (rc < 0) return rc;
   rc = lv_fd_set_nonblocking(ends[0], true);
-  if (rc == 0)
-    rc = lv_watch_open(&s->watch, &s->rt->loop, ends[0], false, on_readable, s);
+  s->spot = (lv_spot){.fn = on_readable, .arg = s};
+  if (rc == 0) rc = lv_spot_on(&s->spot, &s->rt->seldom, ends[0]);
   if (rc < 0) {
     lv_fd_close(&ends[0]);
     lv_fd_close(&ends[1]);

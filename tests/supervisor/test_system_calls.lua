@@ -48,9 +48,9 @@ end
 -- stranger's end is looked for once in a while.
 tap.test("a restart", function()
   local each = cost(restarts '{ "true" }')
-  at_most(each, { clone3 = 1.1, pipe2 = 1.1, waitid = 2.1, epoll_ctl = 13,
+  at_most(each, { clone3 = 1.1, pipe2 = 1.1, waitid = 2.1, epoll_ctl = 5,
                   mkdir = 1.1, rmdir = 1.1, futex = 0.5 })
-  if has_cgroups() then at_most(each, { openat = 2.1, all = 54 }) end
+  if has_cgroups() then at_most(each, { openat = 2.1, all = 44 }) end
 end)
 
 -- It is asked by its own handle, and that its cgroup can be removed says that
@@ -64,8 +64,9 @@ tap.test("a stop, and a start", function()
       end
     end) ]])
   at_most(each, { clone3 = 1.1, pidfd_send_signal = 2.1, pidfd_open = 0,
-                  waitid = 2.1, mkdir = 1.1, rmdir = 1.1 })
-  if has_cgroups() then at_most(each, { openat = 4.1, all = 70 }) end
+                  waitid = 2.1, epoll_ctl = 5, mkdir = 1.1,
+                  rmdir = 1.1 })
+  if has_cgroups() then at_most(each, { openat = 4.1, all = 58 }) end
 end)
 
 -- The bytes are moved by another thread, in as many jobs as the pipe was empty
