@@ -1,7 +1,7 @@
 -- bench/memory.lua — What one task that waits, one process and one pipe add to
--- the memory that is resident, and to Lua's share of it. Each kind is weighed
--- in a program of its own, where no memory has been freed that would serve
--- again: n tasks, n / 10 of the others.
+-- the memory that is resident, and to Lua's share of it; a pipe again when it
+-- has been used. Each kind is weighed in a program of its own, where no memory
+-- has been freed that would serve again: n tasks, n / 10 of the others.
 
 local process = require "luvisor.process"
 local stream = require "luvisor.stream"
@@ -23,11 +23,19 @@ local function spawn(stdout)
   return process.spawn { "/bin/sleep", "300", stdin = "null", stdout = stdout }
 end
 
+local function used_pipe()
+  local reader, writer = stream.pipe()
+  writer:write "a line\n"
+  assert(reader:readline() == "a line")
+  return { reader, writer }
+end
+
 local MAKE <const> = {
   task = function(nursery) return nursery:spawn(task.sleep, 1000) end,
   process = function() return spawn("inherit") end,
   piped = function() return spawn("pipe") end,
   pipe = function() return { stream.pipe() } end,
+  used = used_pipe,
 }
 
 -- Print the bytes that each of n adds, and Lua's share of them.
@@ -65,7 +73,7 @@ if arg[2] then
 end
 local more = {}
 local start = bench.now()
-for _, kind in ipairs { "task", "process", "piped", "pipe" } do
+for _, kind in ipairs { "task", "process", "piped", "pipe", "used" } do
   local count = kind == "task" and n or math.max(1, n // FEW)
   local bytes, lua_bytes = measure(kind, count)
   table.move({ bytes, lua_bytes }, 1, 2, #more + 1, more)

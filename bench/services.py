@@ -12,6 +12,7 @@ look. One line of JSON comes out.
 import ctypes
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -27,12 +28,14 @@ import supervisors  # noqa: E402
 
 now = time.monotonic
 SERVICE = Path(__file__).resolve().parent.parent / "build/bench/service"
-LIMIT = 120  # seconds for anything
+LIMIT = 600  # seconds for anything; 10,000 services start in a minute
 IDLE = 10
 CLIENTS = 1000
 FOLLOWERS = 100
 STORM = 5
 PR_SET_CHILD_SUBREAPER = 36
+NOT_INSTALLED = 77
+DESCRIPTORS = {"luvisor-files": 3}  # a service: its output, process, log
 RESTARTS = {"luvisor": 50, "luvisor-files": 50}  # others take a second each
 
 
@@ -259,11 +262,34 @@ def idle(trial):
     return {"wakeups_per_s": woken / IDLE, "idle_cpu_ms": cpu * 1e3}
 
 
-def memory(trial, n):
+def memory(trial):
     pids = trial.family()
     kb = sum(map(pss_kb, pids))
-    return {"pss_mb": kb / 1024, "pss_kb_per_service": kb / n,
-            "processes": len(pids)}
+    return {"pss_mb": kb / 1024, "processes": len(pids)}
+
+
+def memory_of_one(name):
+    """MB of a supervisor that has one service."""
+    with Trial(name, reporters(1)) as trial:
+        trial.start()
+        trial.hear(1)
+        alone = memory(trial)["pss_mb"]
+        trial.stop()
+    return alone
+
+
+def reporters(n):
+    return lambda fifo: {f"w{i + 1}": [SERVICE, "report", fifo]
+                         for i in range(n)}
+
+
+def check_descriptors(name, n):
+    """Say at once that there are too few, and how many it takes."""
+    needed = DESCRIPTORS.get(name, 2) * n + CLIENTS + FOLLOWERS
+    has, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if has < needed:
+        sys.exit(f"{n} services take up to {needed} descriptors, and the limit "
+                 f"is {has} (ulimit -n)")
 
 
 def ask_status(trial):
@@ -285,12 +311,15 @@ def ask_status(trial):
 
 def services(name, n):
     """n services: start, memory, restart, idleness, clients, stop."""
-    def make(fifo):
-        return {f"w{i + 1}": [SERVICE, "report", fifo] for i in range(n)}
-    with Trial(name, make) as trial:
+    check_descriptors(name, n)
+    alone = memory_of_one(name)
+    with Trial(name, reporters(n)) as trial:
         trial.start()
         pids = trial.hear(n)
-        result = {"start_s": now() - trial.began} | memory(trial, n)
+        result = {"start_s": now() - trial.began} | memory(trial)
+        if n > 1:
+            more = result["pss_mb"] - alone
+            result["service_bytes"] = more * (1 << 20) / (n - 1)
         time.sleep(2)  # s6 and runit hold back a restart in the first second
         result |= idle(trial)
         result["restart_ms"], _ = restart(trial, pids[0],
@@ -374,7 +403,10 @@ def main():
     try:
         seconds, result = WORKLOADS[workload](name, n)
     except FileNotFoundError as error:
-        sys.exit(f"{error.filename}: no such program (tools/deps bench)")
+        print(f"no {error.filename} (tools/deps bench)", file=sys.stderr)
+        sys.exit(NOT_INSTALLED)
+    except KeyboardInterrupt:
+        sys.exit(130)
     line = {"bench": workload, "impl": name, "n": n,
             "seconds": round(seconds, 6)}
     print(json.dumps(line | {k: round(v, 4) for k, v in result.items()}))

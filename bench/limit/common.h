@@ -78,6 +78,17 @@ static inline void make_pipe(int fds[2]) {
   check(pipe2(fds, O_CLOEXEC), "pipe2");
 }
 
+/* A folder of our own, below $TMPDIR, which bench/run removes in any case. */
+static inline const char *make_dir(void) {
+  static char dir[256];
+  const char *parent = getenv("TMPDIR");
+  int n = snprintf(dir, sizeof dir, "%s/bench-XXXXXX",
+                   parent != NULL ? parent : "/tmp");
+  if (n >= (int)sizeof dir) fail("TMPDIR is too long");
+  if (mkdtemp(dir) == NULL) die("mkdtemp");
+  return dir;
+}
+
 static inline void set_nonblock(int fd) {
   check(fcntl(fd, F_SETFL, O_NONBLOCK), "F_SETFL");
 }

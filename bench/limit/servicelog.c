@@ -4,17 +4,17 @@
 
 #include "common.h"
 
-enum { KEPT = 5 };
+enum { KEPT = 5, PATH = 300 };
 
 static const size_t MOST = 10000000;
-static char dir[] = "/tmp/bench-log-XXXXXX";
+static const char *dir;
 
-static void path_of(int number, char path[64]) {
-  snprintf(path, 64, "%s/log.%d", dir, number);
+static void path_of(int number, char path[PATH]) {
+  snprintf(path, PATH, "%s/log.%d", dir, number);
 }
 
 static int next_file(int old) {
-  char from[64], to[64];
+  char from[PATH], to[PATH];
   if (old >= 0) close(old);
   path_of(KEPT, to);
   unlink(to);
@@ -42,7 +42,7 @@ static void move_all(int pipe) {
 }
 
 static void clean(void) {
-  char path[64];
+  char path[PATH];
   for (int i = 0; i <= KEPT; i++) {
     path_of(i, path);
     unlink(path);
@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
   char bytes[32];
   snprintf(bytes, sizeof bytes, "%ld", mib << 20);
   const char *const yes[] = {"/usr/bin/head", "-c", bytes, "/dev/zero", NULL};
-  if (mkdtemp(dir) == NULL) die("mkdtemp");
+  dir = make_dir();
   int pipe;
   double from = now();
   pid_t pid = start_reading(yes, open_null(), &pipe);

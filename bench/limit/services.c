@@ -6,8 +6,7 @@
 
 enum { RESTARTS = 50 };
 
-static char dir[] = "/tmp/bench-fifo-XXXXXX";
-static char fifo_path[sizeof dir + 8];
+static char fifo_path[300];
 static const char *argv_of_service[] = {"build/bench/service", "report",
                                         fifo_path, NULL};
 static int null;
@@ -23,8 +22,7 @@ static void hear(long n) {
     if (fgets(line, sizeof line, reports) == NULL) fail("a report is missing");
 }
 
-static void make_fifo(void) {
-  if (mkdtemp(dir) == NULL) die("mkdtemp");
+static void make_fifo(const char *dir) {
   snprintf(fifo_path, sizeof fifo_path, "%s/fifo", dir);
   check(mkfifo(fifo_path, 0600), fifo_path);
   int reader =
@@ -67,7 +65,8 @@ int main(int argc, char **argv) {
   pid_t *pids = calloc((size_t)n, sizeof *pids);
   if (pids == NULL) die("calloc");
   null = check(open("/dev/null", O_RDWR | O_CLOEXEC), "/dev/null");
-  make_fifo();
+  const char *dir = make_dir();
+  make_fifo(dir);
   double started = start_all(pids, n);
   double restarted = restart(&pids[0]);
   double stopped = stop_all(pids, n);

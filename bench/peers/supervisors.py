@@ -115,7 +115,7 @@ class Supervisord(Supervisor):
     def configure(self):
         lines = [
             "[supervisord]", "nodaemon=true", f"logfile={self.dir}/log",
-            f"pidfile={self.dir}/pid", "minfds=10000",
+            f"pidfile={self.dir}/pid", f"minfds={self.descriptors()}",
             f"childlogdir={self.dir}", "user=root",
             "[unix_http_server]", f"file={self.dir}/control.sock",
             "[rpcinterface:supervisor]",
@@ -128,6 +128,9 @@ class Supervisord(Supervisor):
                 "autorestart=true", "startsecs=0", "startretries=1000000000",
                 "redirect_stderr=true", *self.log_lines(name)]
         (self.dir / "supervisord.conf").write_text("\n".join(lines) + "\n")
+
+    def descriptors(self):
+        return max(1024, 3 * len(self.services))
 
     def log_lines(self, name):
         if self.log is None:
@@ -230,7 +233,8 @@ class S6(Supervisor):
                          f"exec s6-log -b n{KEPT} s{SIZE} {stamp}{folder}")
 
     def start(self):
-        self.launch("/usr/bin/s6-svscan", "-c", "4000", self.dir / "scan")
+        self.launch("/usr/bin/s6-svscan", "-c", str(2 * len(self.services) + 2),
+                    self.dir / "scan")
 
     def status_command(self, name):
         return ["/usr/bin/s6-svstat", self.dir / "scan" / name]
