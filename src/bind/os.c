@@ -128,9 +128,9 @@ static int l_is_executable(lua_State *L) {
 }
 
 /*** os.give_back()
- * Collect all garbage, and give the memory that is free then to the kernel. */
+ * Give the memory that is free to the kernel. */
 static int l_give_back(lua_State *L) {
-  lua_gc(L, LUA_GCCOLLECT);
+  (void)L;
   malloc_trim(0);
   return 0;
 }

@@ -1,6 +1,7 @@
 --- luvisor up
 -- @local
 
+local calm = require "luvisor.cli.calm"
 local core_os = require "luvisor.core.os"
 local errors = require "luvisor.error"
 local narrator = require "luvisor.cli.narrator"
@@ -9,8 +10,6 @@ local supervisor = require "luvisor.supervisor"
 local target = require "luvisor.cli.target"
 local task = require "luvisor.task"
 local upward = require "luvisor.cli.upward"
-
-local TRIES <const> = 60 -- looks whether the start is over, a second apart
 
 local function all_instances(sup)
   local list = {}
@@ -96,17 +95,6 @@ local function introduce(sup)
   sup.log:info("keeps the services' output", { dir = config.log.dir })
 end
 
--- What the start took is not needed any more once it is over; some services
--- take for ever.
-local function give_back(sup)
-  local tries = 0
-  repeat
-    task.sleep(1)
-    tries = tries + 1
-  until tries == TRIES or upward.has_settled(sup)
-  core_os.give_back()
-end
-
 -- Everything beside the services: it ends when they have.
 local function serve(self, listener)
   local sup = self.sup
@@ -116,7 +104,7 @@ local function serve(self, listener)
     n:spawn(listen, self, listener)
     n:spawn(self.upward.follow, self.upward, sup, sup.events:subscribe())
     n:spawn(self.upward.keep_alive, self.upward)
-    n:spawn(give_back, sup)
+    n:spawn(calm.keep, sup)
     code = sup:run()
     n:cancel()
   end)
@@ -128,6 +116,8 @@ local function run(args)
   local listener <close> = signals.listen { "TERM", "INT", "HUP", "USR1" }
   local sup <close> = supervisor.new(target.config(args),
     { persistent = true })
+  -- What the services take next would fill the holes among what is read.
+  collectgarbage()
   if args.socket then sup.config.control.socket = args.socket end
   local _ <close> = require "luvisor.control.server".open(sup)
   local self = setmetatable({ sup = sup, upward = upward.new() }, Daemon)
