@@ -305,8 +305,9 @@ static int l_close(lua_State *L) {
 /*** coroutine.running() -> thread, boolean
  * true in the body of a task, which is no coroutine of the script. */
 static int l_running(lua_State *L) {
-  bool main = lua_pushthread(L);
-  lua_pushboolean(L, main || is_task_body(L));
+  bool main = lua_pushthread(L), is_body = is_task_body(L);
+  if (is_body) lv_slot_task(L)->is_seen = true;
+  lua_pushboolean(L, main || is_body);
   return 2;
 }
 

@@ -8,6 +8,7 @@
 
 #include "bind/coroutine.h"
 #include "bind/error.h"
+#include "bind/idle.h"
 #include "bind/modules.h"
 #include "bind/stream.h"
 #include "bind/task.h"
@@ -402,6 +403,7 @@ static int set_up(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, HOST);
   set_arg(L, (int)lua_tointeger(L, 2), lua_touserdata(L, 3));
   lv_make_anchors(L);
+  lv_make_idle(L);
   lv_make_task_class(L);
   lv_patch_coroutine(L);
   lv_patch_pcall(L);

@@ -21,6 +21,7 @@ struct lv_host {
   lv_list ready; /* lv_task.link, in the order of their waking */
   lv_list tasks; /* lv_task.all: those not ended */
   size_t ntasks;
+  int nidle; /* coroutines of none, for the next tasks: idle.c */
   unsigned last_id;
   lv_scope root; /* the script and what it spawns */
   lv_scope tail; /* cleanup after the script: children stopped, pipes flushed */

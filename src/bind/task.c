@@ -15,6 +15,7 @@
 #include "bind/coroutine.h"
 #include "bind/error.h"
 #include "bind/host.h"
+#include "bind/idle.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -276,7 +277,7 @@ lv_task *lv_task_spawn(lua_State *L, lv_scope *nursery, int nargs) {
   t->state = LV_DONE; /* so that a collected half-made one is left alone */
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lv_task_class);
   lua_setmetatable(L, -2);
-  t->co = lua_newthread(L);
+  t->co = lv_idle_take(L, host);
   lv_slot_set(t->co, t, true);
   lua_setiuservalue(L, -2, LV_TASK_THREAD);
   lua_pushvalue(L, -(nargs + 2));
@@ -335,6 +336,7 @@ static void finish(lv_task *t, int status) {
   lv_scope_leave(&t->own);
   lv_scope_fini(&t->own);
   lv_slot_end(t->co);
+  lv_idle_keep(t);
   lv_list_del(&t->all);
   host->ntasks--;
   lv_wake_all(&t->joiners, 0);

@@ -27,14 +27,16 @@ typedef lv_abort (*lv_abort_fn)(lv_task *t, void *op);
 
 struct lv_task {
   lv_host *host;
-  lua_State *co;
-  lv_list link; /* in the ready list, or in what it waits for */
-  lv_list all;  /* in host->tasks */
-  lv_scope own; /* cancelled by t:cancel() */
+  lua_State *co; /* NULL: it has ended, and its coroutine is another's */
+  lv_list link;  /* in the ready list, or in what it waits for */
+  lv_list all;   /* in host->tasks */
+  lv_scope own;  /* cancelled by t:cancel() */
   lv_scope *nursery;
   lv_scope *scope; /* the innermost it is in */
   lv_task_state state;
   bool failed;       /* its body ended by an error */
+  bool has_result;   /* … with a value, kept in the object as co is NULL */
+  bool is_seen;      /* the script has its coroutine as a value */
   int status;        /* of the wake: 0 or -errno, -ECANCELED */
   const char *why;   /* what it waits for, in a word or two */
   void *op;          /* the operation's own state, if it has any */
@@ -61,7 +63,8 @@ enum {
   LV_TASK_THREAD = 1,
   LV_TASK_NAMER, /* its name, or its function, which has one */
   LV_TASK_WOKEN_WITH,
-  LV_TASK_REASON, /* of its last one-shot cancellation */
+  LV_TASK_RESULT = LV_TASK_WOKEN_WITH, /* when it has ended */
+  LV_TASK_REASON,                      /* of its last one-shot cancellation */
   LV_TASK_VALUES = LV_TASK_REASON
 };
 

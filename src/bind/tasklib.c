@@ -61,6 +61,10 @@ static int raise_its_cancellation(lua_State *L, lv_task *t) {
 
 /* Stack: task, … → results of the ended task; or its error is raised. */
 static int push_outcome(lua_State *L, lv_task *t) {
+  if (t->co == NULL) {
+    if (t->has_result) lua_getiuservalue(L, 1, LV_TASK_RESULT);
+    return t->has_result;
+  }
   if (!t->failed) {
     int n = lua_gettop(t->co);
     if (!lua_checkstack(L, n) || !lua_checkstack(t->co, n))
@@ -113,6 +117,10 @@ static int l_cancel(lua_State *L) {
 
 /* The stack of the task, after that of the generator in which it is. */
 static void push_stack(lua_State *L, lv_task *t) {
+  if (t->co == NULL) {
+    lua_pushliteral(L, "stack traceback:");
+    return;
+  }
   bool inside = t->state != LV_DONE && t->at && t->at != t->co;
   if (inside) luaL_traceback(L, t->at, NULL, 0);
   luaL_traceback(L, t->co, inside ? "resumed by" : NULL, 0);
