@@ -74,6 +74,29 @@ tap.test("commands are split as a shell does, and begin at the file's folder",
     end)
   end)
 
+tap.test("what services share is kept once, and can be told from their own",
+  function()
+  load_text([[
+    luvisor { defaults = { stop = { grace = "1m" },
+      ready = { delay = 1, timeout = 7 } } }
+    service "a" { command = "sleep 60" }
+    service "b" { command = "sleep 60", stop = { signal = "INT" } }
+    service "job" { command = "true", type = "oneshot" }
+    service "own" { command = "true", ready = { delay = 2 } }]], function(c)
+    local a, b = c.services.a, c.services.b
+    is(a.stop.grace, 60)
+    ok(rawequal(a.backoff, b.backoff), "one table for all")
+    is_deeply(b.stop, { signal = "INT", grace = 60 }, "but its own where it "
+      .. "says something")
+    is(a.ready_timeout, 7)
+    is(c.services.own.ready_timeout, 60, "a ready of its own has no timeout")
+    is(c.services.job.restart, "never", "a type of its own, what follows of it")
+    local keys = {}
+    for key in pairs(a) do keys[key] = true end
+    ok(keys.name and keys.stop and keys.restart and keys.cwd, "pairs has all")
+  end)
+end)
+
 tap.test("defaults of luvisor{} lie under each service", function()
   local c = load_text [[
     luvisor { defaults = { stop = { grace = "1m" },

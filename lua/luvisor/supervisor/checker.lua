@@ -68,18 +68,22 @@ end
 -- @tparam table context for the types
 -- @tparam function report called with the key's path and a sentence
 -- @tparam[opt=""] string path before the keys in reports
+-- @tparam[opt] table known value and result of a check before: a key that has
+-- the same value in both is left out of the result
 -- @treturn table normalised, every default filled in; defaults are shared by
 -- all results, which are only read
 -- @treturn table the keys that were wrong, as a set
-function M.check(value, schema, context, report, path)
+function M.check(value, schema, context, report, path, known)
   path = path or ""
   local result, wrong = {}, {}
   for name in pairs(value) do
     if not schema[name] then report_unknown(name, schema, path, report) end
   end
   for _, name in ipairs(keys_of(schema)) do
-    result[name], wrong[name] = check_key(schema[name], value[name], context,
-      report, path .. name)
+    if not known or not rawequal(value[name], known.value[name]) then
+      result[name], wrong[name] = check_key(schema[name], value[name], context,
+        report, path .. name)
+    end
   end
   return result, wrong
 end

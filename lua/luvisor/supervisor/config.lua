@@ -12,6 +12,7 @@ local relations = require "luvisor.supervisor.relations"
 local sandbox = require "luvisor.supervisor.sandbox"
 local schema = require "luvisor.supervisor.schema"
 local serial = require "luvisor.supervisor.serial"
+local specs = require "luvisor.supervisor.spec"
 
 local M = {}
 
@@ -123,27 +124,6 @@ local function check_settings(run, list)
   return settings
 end
 
-local default_restart = { daemon = "on-failure", oneshot = "never",
-                          job = "never" }
-
--- How long the one run of a oneshot takes nobody knows but who wrote it.
-local default_ready_timeout = { daemon = 60, job = 60 }
-
-local function check_service(run, list, one, base)
-  local report = reporter(list, run.texts, one, "service")
-  local body = checker.merge(base, one.body, schema.service)
-  local spec, wrong = checker.check(body, schema.service, { dir = one.dir },
-    report)
-  spec.name, spec.file, spec.line, spec.dir = one.name, one.file, one.line,
-    one.dir
-  spec.restart = spec.restart or default_restart[spec.type]
-  spec.cwd = spec.cwd or one.dir
-  spec.ready_timeout = spec.ready and spec.ready.timeout or spec.ready_timeout
-    or default_ready_timeout[spec.type]
-  spec.wrong = wrong
-  return spec, report
-end
-
 local function check_groups(run, list, config)
   for _, one in ipairs(run.groups) do
     local group = checker.check(one.body, schema.group, { dir = one.dir },
@@ -180,9 +160,11 @@ local function build(run)
   }
   local settings = check_settings(run, list)
   fill_settings(config, settings)
-  local reports = {}
+  local reports, check_service = {}, specs.checker(settings.defaults)
   for _, one in ipairs(run.services) do
-    local spec, report = check_service(run, list, one, settings.defaults)
+    local report = reporter(list, run.texts, one, "service")
+    local spec, wrong = check_service(one, report)
+    spec.wrong = wrong
     if config.services[one.name] then
       report("", ("declared twice, also at %s:%d"):format(
         config.services[one.name].file, config.services[one.name].line))
