@@ -65,6 +65,7 @@ local function tell(inst, from, event, detail)
   sup.events:emit("state", {
     service = inst.name, from = from, to = inst.state, event = event,
     reason = inst.reason, by = detail and detail.by, pid = inst.pid,
+    seq = 0, type = "state", time = 0, mono = 0, -- places for emit
   })
   sup:tell_others(inst)
   mainservice.review(inst)

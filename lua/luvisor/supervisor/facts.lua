@@ -9,6 +9,9 @@ local errors = require "luvisor.error"
 
 local M = {}
 
+--- What an instance has that has said nothing; it is only read.
+M.NONE = {}
+
 local plain = { string = true, number = true, boolean = true }
 
 --- Keep a fact; what is no plain value is none.
@@ -18,7 +21,9 @@ local plain = { string = true, number = true, boolean = true }
 function M.note(inst, name, value)
   local fits = math.type(name) == "integer"
     or type(name) == "string" and not name:find("[.]")
-  if fits and plain[type(value)] then inst.facts[name] = value end
+  if not fits or not plain[type(value)] then return end
+  if inst.facts == M.NONE then inst.facts = {} end
+  inst.facts[name] = value
 end
 
 --- Keep the captures of a pattern: one that reads `name=value` by its name, the

@@ -9,6 +9,8 @@ local Graph = {}
 Graph.__index = Graph
 Graph.__name = "luvisor.supervisor.graph"
 
+local NONE <const> = {} -- for all who ask in vain; it is only read
+
 local orders = { "requires", "wants", "after" }
 
 local function add(map, key, value)
@@ -65,32 +67,32 @@ end
 function Graph:requirements(name)
   return closure(name, function(at)
     local spec = self._services[at]
-    return spec and spec.requires or {}
+    return spec and spec.requires or NONE
   end)
 end
 
 --- What requires it, directly or not; first what is to stop first.
 -- @treturn {string,...}
 function Graph:dependents(name)
-  return closure(name, function(at) return self._dependents[at] or {} end)
+  return closure(name, function(at) return self._dependents[at] or NONE end)
 end
 
 --- What requires it directly.
 -- @treturn {string,...}
 function Graph:direct_dependents(name)
-  return self._dependents[name] or {}
+  return self._dependents[name] or NONE
 end
 
 --- What cannot run beside it, whoever of the two says so.
 -- @treturn {string,...}
 function Graph:conflicts(name)
-  return self._conflicts[name] or {}
+  return self._conflicts[name] or NONE
 end
 
 --- What comes after it in any order: of whom a change of its state is news.
 -- @treturn {string,...}
 function Graph:followers(name)
-  return self._followers[name] or {}
+  return self._followers[name] or NONE
 end
 
 local function before(self, name)

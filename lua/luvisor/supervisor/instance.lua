@@ -44,9 +44,8 @@ function M.new(sup, spec, number)
     since = time.wall(),
     wanted = "down", -- what somebody asked for
     restarts = 0,
-    facts = {},
+    facts = facts.NONE,
     policy = restart.new(spec.backoff, spec.burst),
-    line = waiters.new "a change of a service",
   }, Instance)
 end
 
@@ -68,6 +67,7 @@ function Instance:wait_until(is_so)
       errors.raise { kind = "Closed", subject = self.name,
         message = ("%s was taken away"):format(self.name) }
     end
+    self.line = self.line or waiters.new "a change of a service"
     self.line:wait()
   end
 end
@@ -75,7 +75,7 @@ end
 --- It has changed: those who wait look again.
 -- @local
 function Instance:changed()
-  self.line:wake_all(true)
+  if self.line then self.line:wake_all(true) end
 end
 
 --- It is stopped, and its service goes on without it. Waits.

@@ -68,7 +68,8 @@ end
 
 -- Nothing in it ends the line, or moves a terminal's cursor.
 local function plain(text)
-  return (tostring(text):gsub("%c", escaped))
+  text = tostring(text)
+  return text:find "%c" and text:gsub("%c", escaped) or text
 end
 
 local function sorted(fields)
@@ -81,12 +82,14 @@ local function sorted(fields)
 end
 
 local function text_line(level, message, fields)
-  local parts = { stamp(time.wall()), level, plain(fields.service or "-"),
-                  plain(message) }
-  for _, name in ipairs(sorted(fields)) do
-    parts[#parts + 1] = name .. "=" .. shown(fields[name])
+  local head = stamp(time.wall()) .. " " .. level .. " "
+    .. plain(fields.service or "-") .. " " .. plain(message)
+  local names = sorted(fields)
+  for i, name in ipairs(names) do
+    names[i] = " " .. name .. "=" .. shown(fields[name])
   end
-  return table.concat(parts, " ") .. "\n"
+  names[#names + 1] = "\n"
+  return head .. table.concat(names)
 end
 
 local function json_line(level, message, fields)

@@ -5,6 +5,7 @@
 local companions = require "luvisor.supervisor.companions"
 local core = require "luvisor.core.task"
 local errors = require "luvisor.error"
+local facts = require "luvisor.supervisor.facts"
 local health = require "luvisor.supervisor.health"
 local hooks = require "luvisor.supervisor.hooks"
 local notify = require "luvisor.supervisor.notify"
@@ -258,7 +259,7 @@ end
 
 local function live(inst)
   inst.started_at = time.now()
-  inst.exit, inst.failure, inst.killed, inst.facts = nil, nil, nil, {}
+  inst.exit, inst.failure, inst.killed, inst.facts = nil, nil, nil, facts.NONE
   inst.status_text, inst.main, inst.is_over = nil, nil, nil
   inst.has_left, inst.gives_way_to, inst.ready_at = nil, nil, nil
   inst.policy:started(inst.started_at)

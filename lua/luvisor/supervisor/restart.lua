@@ -20,7 +20,7 @@ Policy.__name = "luvisor.supervisor.restart"
 -- p:started(0)
 -- print(p:next(1, 1)) --> 0.1
 function M.new(backoff, burst, random)
-  local self = setmetatable({ _random = random or math.random }, Policy)
+  local self = setmetatable({ _random = random }, Policy)
   self:set(backoff, burst)
   self:forgive()
   return self
@@ -60,7 +60,7 @@ local function recent(self, now)
 end
 
 local function jittered(self, delay)
-  return delay * (1 + self._backoff.jitter * (2 * self._random() - 1))
+  return delay * (1 + self._backoff.jitter * (2 * (self._random or math.random)() - 1))
 end
 
 --- It ended after running for `lived` seconds and is to be started again.

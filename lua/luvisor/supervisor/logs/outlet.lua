@@ -68,7 +68,7 @@ function heard.pressed(self)
                            on_pressure = self.settings.drop and "drop"
                              or "block" })
   self:report("warning", "its log cannot be written: "
-    .. meanwhile[self.settings.drop], { error = text })
+    .. meanwhile[self.settings.drop or false], { error = text })
 end
 
 function heard.relieved(self)

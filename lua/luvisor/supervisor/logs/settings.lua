@@ -85,8 +85,8 @@ function M.outlets(inst)
     one.name = inst.name:gsub("%c", "_")
     one.max_size, one.keep = size_of(log), log.keep or 0
     one.total = log.total or 0
-    one.stamp, one.drop = stamp_of(log), log.on_pressure == "drop"
-    one.gzip = log.gzip and one.target == "file" or false
+    one.stamp, one.drop = stamp_of(log), log.on_pressure == "drop" or nil
+    one.gzip = log.gzip and one.target == "file" or nil
   end
   return outlets
 end
