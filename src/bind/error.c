@@ -16,6 +16,8 @@
 static const char METATABLE[] = "luvisor.error";
 static const char SCOPE[] = "_scope";
 
+enum { DEEPEST = 12 }; /* of the functions that l_where looks at */
+
 static void push_message(lua_State *L, const char *kind, const char *message) {
   lua_createtable(L, 0, 6);
   lua_pushstring(L, kind);
@@ -199,6 +201,23 @@ static int l_strerror(lua_State *L) {
   return 1;
 }
 
+/*** error.where(own) -> string | nil
+ * "file:line" of the innermost Lua function on the stack whose source's name
+ * does not begin with `own`. Without the tables that debug.getinfo makes. */
+static int l_where(lua_State *L) {
+  size_t n;
+  const char *own = luaL_checklstring(L, 1, &n);
+  lua_Debug ar;
+  for (int level = 1; level <= DEEPEST; level++) {
+    if (!lua_getstack(L, level, &ar)) return 0;
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0 || strncmp(ar.source, own, n) == 0) continue;
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    return 1;
+  }
+  return 0;
+}
+
 /* A text that is kept need not be allocated where it is asked for. */
 static void keep(lua_State *L, const char *text) {
   lua_pushstring(L, text);
@@ -209,6 +228,7 @@ int lv_open_error(lua_State *L) {
   static const luaL_Reg functions[] = {{"set_metatable", l_set_metatable},
                                        {"is_cancellation", l_is_cancellation},
                                        {"strerror", l_strerror},
+                                       {"where", l_where},
                                        {NULL, NULL}};
   keep(L, SCOPE);
   luaL_newlib(L, functions);
