@@ -18,9 +18,8 @@ static int control(const lv_spot *spot, int op) {
 }
 
 static void arm(lv_spot *spot) {
-  if (spot->armed || !spot->wanted) return;
-  spot->armed = true;
-  control(spot, EPOLL_CTL_MOD);
+  if (!spot->armed && spot->wanted)
+    spot->armed = control(spot, EPOLL_CTL_MOD) == 0;
 }
 
 static void tell(lv_watchset *s, int i) {
