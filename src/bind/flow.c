@@ -52,6 +52,14 @@ int lv_l_put(lua_State *L) {
   return 2;
 }
 
+/*** w:_gather()
+ * From now on what is put into a file is handed to its thread when the program
+ * is about to wait, all at once: for lines that nobody waits for. */
+int lv_l_gather(lua_State *L) {
+  lv_check_writer(L, 1)->w->gathers = true;
+  return 0;
+}
+
 static int room_done(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   box *b = lv_writer_box_woken(L);

@@ -226,14 +226,23 @@ static void poll_kernel(lv_host *host, bool ready) {
   host->polled = uv_hrtime();
 }
 
+/* What tasks gather as long as they do not wait. It may fail, and wake some. */
+static void start_gathered(lv_host *host) {
+  if (lv_list_is_empty(&host->ready))
+    lv_writers_start(&host->rt);
+  else
+    lv_writers_start_old(&host->rt);
+}
+
 /* Turn until the scope, or else the program, has no tasks; false: deadlocked
  * for good. */
 static bool turn(lv_host *host, lv_scope *s) {
   while (tasks_in(host, s) > 0) {
     lv_run_ready(host);
     if (host->want_dump) print_dump(host);
-    bool ready = !lv_list_is_empty(&host->ready);
     if (tasks_in(host, s) == 0) break;
+    start_gathered(host);
+    bool ready = !lv_list_is_empty(&host->ready);
     if (ready || something_may_come(host))
       poll_kernel(host, ready);
     else if (!resolve_deadlock(host, s))

@@ -372,6 +372,7 @@ void lv_make_writer_class(lua_State *L) {
                                      {"_check_fed", l_check_fed},
                                      {"_flush", l_flush},
                                      {"_put", lv_l_put},
+                                     {"_gather", lv_l_gather},
                                      {"_room", lv_l_room},
                                      {"_until_closed", lv_l_until_closed},
                                      {"_is_lost", lv_l_is_lost},

@@ -26,6 +26,7 @@ lv_writer_box *lv_writer_box_woken(lua_State *L);
 
 /* flow.c */
 int lv_l_put(lua_State *L);
+int lv_l_gather(lua_State *L);
 int lv_l_room(lua_State *L);
 int lv_l_until_closed(lua_State *L);
 int lv_l_is_lost(lua_State *L);

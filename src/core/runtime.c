@@ -56,6 +56,7 @@ int lv_rt_init(lv_rt *rt, bool pidfds) {
   lv_fd_fill_standard();
   lv_list_init(&rt->procs);
   lv_list_init(&rt->writers);
+  lv_list_init(&rt->gathering);
   int rc = uv_loop_init(&rt->loop);
   if (rc < 0) return rc;
   rc = lv_sigs_open(&rt->sigs, &rt->loop);

@@ -26,6 +26,8 @@ typedef struct lv_rt {
   lv_timer look;       /* and is about to look who has ended, */
   double look_rest;    /* not sooner than this (seconds) after the last look */
   lv_list writers;     /* lv_writer.link: closed, but still flushing */
+  lv_list gathering;   /* lv_writer.late: with something for a thread, … */
+  uint64_t gathered;   /* … the first of them since then (ns) */
   bool pidfds;
   int lent_tty;         /* a child has it (core/foreground.h), or -1 */
   struct rlimit nofile; /* as we found it, for the children */

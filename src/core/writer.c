@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PIPE_SIZE = 65536 };
+enum { PIPE_SIZE = 65536, OLD_NS = 1000000 };
 
 static void close_fd(lv_writer *w) {
   lv_watch_close(w->watch);
@@ -23,6 +23,7 @@ static void close_fd(lv_writer *w) {
   }
   lv_fd_close(&w->io.fd);
   lv_list_del(&w->link);
+  lv_list_del(&w->late);
 }
 
 static void drop_queue(lv_writer *w) {
@@ -85,14 +86,25 @@ static int open_watch(lv_writer *w) {
   return 0;
 }
 
-static int start_job(lv_writer *w) {
-  if (w->job || lv_writer_pending(w) == 0) return 0;
+static int hand_over(lv_writer *w) {
   int rc = lv_writer_settle(w);
   if (rc < 0) return rc;
   size_t n = lv_buf_size(&w->out);
   rc = lv_filejob_write(&w->job, &w->rt->loop, w->io.fd, &w->out, on_file, w);
   if (rc == 0) w->nfile = n;
   return rc;
+}
+
+/* To wake a thread, and to be woken by it, costs more than to write a line: of
+ * the lines that come one after the other some make one job. */
+static int start_job(lv_writer *w) {
+  size_t n = lv_writer_pending(w);
+  if (w->job || n == 0) return 0;
+  if (!w->gathers || w->closing || n >= PIPE_SIZE) return hand_over(w);
+  if (!lv_list_is_empty(&w->late)) return 0;
+  if (lv_list_is_empty(&w->rt->gathering)) w->rt->gathered = uv_hrtime();
+  lv_list_push(&w->rt->gathering, &w->late);
+  return 0;
 }
 
 static bool wants_room(const lv_writer *w) {
@@ -134,6 +146,20 @@ static void settle_state(lv_writer *w, ssize_t error) {
     tell(w);
 }
 
+void lv_writers_start(lv_rt *rt) {
+  lv_list *node;
+  while ((node = lv_list_pop(&rt->gathering)) != NULL) {
+    lv_writer *w = LV_OF(node, lv_writer, late);
+    int rc = w->job ? 0 : hand_over(w);
+    if (rc < 0) settle_state(w, rc);
+  }
+}
+
+void lv_writers_start_old(lv_rt *rt) {
+  if (lv_list_is_empty(&rt->gathering)) return;
+  if (uv_hrtime() - rt->gathered >= OLD_NS) lv_writers_start(rt);
+}
+
 /* A terminal that no program has open any more takes nothing and does not say
  * so, but wakes us for ever. */
 static ssize_t push_on(lv_writer *w) {
@@ -173,6 +199,7 @@ int lv_writer_open(lv_writer **out, lv_rt *rt, lv_io io) {
   w->rt = rt;
   w->io = io;
   lv_list_init(&w->link);
+  lv_list_init(&w->late);
   lv_list_init(&w->listeners);
   *out = w;
   return 0;
@@ -233,6 +260,7 @@ void lv_writer_close(lv_writer *w) {
     close_fd(w);
   else
     lv_list_push(&w->rt->writers, &w->link);
+  if (!lv_list_is_empty(&w->late)) lv_writers_start(w->rt);
   tell(w);
 }
 

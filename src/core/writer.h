@@ -30,6 +30,7 @@ typedef struct {
 struct lv_writer {
   lv_rt *rt;
   lv_list link; /* in rt->writers while it is closed and still flushes */
+  lv_list late; /* in rt->gathering */
   lv_list listeners;
   int room_wanted; /* by how many of them */
   lv_io io;        /* io.fd is -1 once it is closed */
@@ -45,6 +46,7 @@ struct lv_writer {
   bool lost;     /* … of a pipe, which has come while nothing was */
   bool released; /* the owner is gone: free it when the fd is closed */
   bool may_widen, wide;
+  bool gathers; /* into a file: lines until the loop is about to wait */
   bool ends_by_shutdown; /* a socket whose other direction has its own fd */
 };
 
@@ -63,6 +65,12 @@ int lv_writer_put(lv_writer *w, const char *bytes, size_t n);
  * more or lv_writer_settle has succeeded. */
 int lv_writer_lend(lv_writer *w, const char *bytes, size_t n);
 int lv_writer_settle(lv_writer *w); /* copy what is lent; 0 or -ENOMEM */
+
+/* The loop is about to wait: hand to threads what was gathered. */
+void lv_writers_start(lv_rt *rt);
+
+/* The same if the loop has not waited for a millisecond. */
+void lv_writers_start_old(lv_rt *rt);
 
 /* End of file for the reader, after what is queued. Never waits. */
 void lv_writer_close(lv_writer *w);

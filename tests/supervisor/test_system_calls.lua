@@ -53,6 +53,23 @@ tap.test("a restart", function()
   if has_cgroups() then at_most(each, { openat = 2.1, all = 44 }) end
 end)
 
+-- A thread is woken when we are about to wait, for all lines since; each job is
+-- told by one read of libuv's eventfd.
+tap.test("lines of luvisor's own log", function()
+  local each = cost [[
+    local file <close> = io.tmpfile()
+    local writer = lv.stream.open(file, "w")
+    writer:_gather()
+    for i = 1, n do
+      for j = 1, 20 do
+        writer:_put(("%d %d\n"):format(i, j))
+        task.checkpoint()
+      end
+      writer:drain()
+    end ]]
+  at_most(each, { read = 1.5, futex = 5 })
+end)
+
 -- It is asked by its own handle, and that its cgroup can be removed says that
 -- nobody is left.
 tap.test("a stop, and a start", function()

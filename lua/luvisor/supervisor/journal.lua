@@ -16,10 +16,12 @@ Journal.__name = "luvisor.supervisor.journal"
 local MOST <const> = 1 << 20 -- bytes that may wait for whoever reads it
 
 -- Never waits, for the lives of services go through here, and whoever reads it
--- may be slow, or gone.
+-- may be slow, or gone. What the lives of some services say before we wait is
+-- one write.
 -- Returns whether the line is on its way.
 local function to_stderr(line)
   local writer = stream.stderr
+  writer:_gather()
   if writer:pending() + #line > MOST then return false end
   -- Having heard that nobody reads, we shall not fail for it at the end.
   if not writer:_put(line) then pcall(writer.drain, writer) end
