@@ -23,12 +23,12 @@ static void arm(lv_spot *spot) {
 }
 
 static void tell(lv_watchset *s, int i) {
-  lv_spot *spot = s->batch[i];
+  const lv_spot *spot = s->batch[i];
   if (spot->wanted) spot->fn(spot->arg);
-  spot = s->batch[i]; /* fn may have turned it off, and freed it */
-  if (spot == NULL) return;
-  spot->told = 0;
-  arm(spot);
+  lv_spot *left = s->batch[i]; /* NULL: fn has turned it off, and freed it */
+  if (left == NULL) return;
+  left->told = 0;
+  arm(left);
 }
 
 /* Whom one turn does not tell, as there are so many, the next one does: the set
