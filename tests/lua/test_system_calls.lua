@@ -39,6 +39,20 @@ tap.test("a thousand lines that are there", function()
     for _ in p.stdout:lines() do end ]], { all = 2 })
 end)
 
+tap.test("a chunk that is read takes the memory of the one before", function()
+  at_most(cost [[
+    local p <close> = process.spawn {
+      "cat", stdin = "pipe", stdout = "pipe", pipe_size = 1 << 20,
+    }
+    task.spawn(function()
+      local chunk = ("x"):rep(1 << 18)
+      for _ = 1, 10 * n do p.stdin:write(chunk) end
+      p.stdin:close()
+    end)
+    for _ in p.stdout:chunks(1 << 18) do end ]],
+    { mmap = 1, munmap = 1, brk = 1 })
+end)
+
 tap.test("a megabyte that is captured", function()
   at_most(cost [[
     process.capture { "head", "-c", n << 20, "/dev/zero" } ]], { all = 40 })
