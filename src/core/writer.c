@@ -146,12 +146,15 @@ static void settle_state(lv_writer *w, ssize_t error) {
     tell(w);
 }
 
+/* Nobody has let go of a writer that gathers: then it starts at once. */
 void lv_writers_start(lv_rt *rt) {
   lv_list *node;
   while ((node = lv_list_pop(&rt->gathering)) != NULL) {
     lv_writer *w = LV_OF(node, lv_writer, late);
     int rc = w->job ? 0 : hand_over(w);
-    if (rc < 0) settle_state(w, rc);
+    if (rc == 0) continue;
+    fail(w, rc);
+    tell(w);
   }
 }
 
