@@ -60,7 +60,8 @@ local function recent(self, now)
 end
 
 local function jittered(self, delay)
-  return delay * (1 + self._backoff.jitter * (2 * (self._random or math.random)() - 1))
+  local random = self._random or math.random
+  return delay * (1 + self._backoff.jitter * (2 * random() - 1))
 end
 
 --- It ended after running for `lived` seconds and is to be started again.
