@@ -55,6 +55,8 @@ services.both_ways(function(how)
     local other <close> = process.spawn { "sleep", mark, session = true,
       env = { LUVISOR_RUN = "0123", LUVISOR_MARK = "0123:a:1",
               LUVISOR_SERVICE = "a" } }
+    tap.eventually(function() return services.alive(mark, "sleep")[3] end, 30,
+      "all three have their arguments")
     kill(p)
     tap.eventually(function() return #services.alive(mark) == 1 end, 30)
     is(services.alive(mark)[1].pid, other.pid)
