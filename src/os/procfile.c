@@ -1,6 +1,7 @@
 /* os/procfile.c — See procfile.h, proc(5). */
 #include "os/procfile.h"
 
+#include "os/fd.h"
 #include "os/pidfd.h"
 
 #include <ctype.h>
@@ -83,7 +84,7 @@ static int open_children(pid_t pid, pid_t thread) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid,
            (int)thread);
-  return open(path, O_RDONLY | O_CLOEXEC);
+  return lv_fd_open_at(AT_FDCWD, path, O_RDONLY, 0);
 }
 
 bool lv_proc_lists_children(void) {
@@ -99,7 +100,7 @@ bool lv_proc_lists_children(void) {
 static int of_thread(lv_pids *to, pid_t pid, pid_t thread) {
   int fd = open_children(pid, thread);
   if (fd >= 0) return lv_pids_read(to, fd);
-  return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+  return fd == -ENOENT || fd == -ESRCH ? 0 : fd;
 }
 
 int lv_proc_children(lv_pids *to, pid_t parent, int threads) {
