@@ -275,7 +275,9 @@ end
 local last_steps = {
   function(self) if self.store then self.store:flush() end end,
   function(self)
-    for name in pairs(self.services) do self:remove(name) end
+    task.nursery(function(n)
+      for name in pairs(self.services) do n:spawn(self.remove, self, name) end
+    end)
   end,
   clock.close,
   function(self) self.descendants:close() end,

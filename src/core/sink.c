@@ -357,6 +357,19 @@ static void take_last(lv_sink *s) {
   s->chores |= LV_SINK_LAST;
 }
 
+/* Nothing is there that could take long: no file, and nobody who reads. */
+static bool closes_at_once(const lv_sink *s) {
+  bool is_file = s->out.kind != LV_SINK_NULL && s->out.kind != LV_SINK_CLOSED;
+  return lv_sink_is_drained(s) && !is_file && s->chores == 0 &&
+         lv_list_is_empty(&s->followers);
+}
+
+static void close_at_once(lv_sink *s) {
+  lv_sinkout_fini(&s->out);
+  note_end(s);
+  if (s->fn) s->fn(s, 0, s->arg);
+}
+
 void lv_sink_close(lv_sink *s) {
   if (s->closing) return;
   s->closing = true;
@@ -368,14 +381,16 @@ void lv_sink_close(lv_sink *s) {
     lv_sink_read_rest(s);
   else if (s->in >= 0)
     take_last(s);
-  s->due = true;
+  if (closes_at_once(s)) {
+    close_at_once(s);
+    return;
+  }
+  s->due = !lv_sink_is_drained(s);
   lv_sink_go_on(s);
 }
 
 void lv_sink_release(lv_sink *s) {
   s->fn = NULL;
-  if (s->closed)
-    free_sink(s);
-  else
-    lv_sink_close(s);
+  lv_sink_close(s);
+  if (s->closed) free_sink(s);
 }

@@ -67,26 +67,33 @@ static void reap_strangers(lv_rt *rt) {
   lv_pids_fini(&strangers);
 }
 
-/* Up to so many; may there be more? */
-static bool reap_some(lv_rt *rt, int most) {
-  for (; most > 0; most--) {
+/* What is left, as far as is known. */
+typedef enum { NOBODY, MORE, OURS } rest;
+
+/* Up to so many strangers, unless so many of ours are in their way: of those
+ * their pidfds will tell, and each was a walk over all. */
+static rest reap_some(lv_rt *rt, int most, int ours) {
+  while (most > 0 && ours > 0) {
     siginfo_t info = {0};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return false;
-    if (info.si_pid == 0) return false;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return NOBODY;
+    if (info.si_pid == 0) return NOBODY;
     lv_proc *p = find_watcher(rt, info.si_pid);
-    if (p == NULL) {
-      reap(info.si_pid);
-    } else if (p->ended) {
+    if (p && p->ended) {
       reap_strangers(rt);
-      return false;
-    } else {
+      return NOBODY;
+    }
+    if (p) {
       lv_proc_look(p);
+      ours--;
+    } else {
+      reap(info.si_pid);
+      most--;
     }
   }
-  return true;
+  return ours > 0 ? MORE : OURS;
 }
 
-enum { AT_ONCE = 256, ALL = 1 << 16 };
+enum { AT_ONCE = 256, IN_THE_WAY = 8, ALL = 1 << 16 };
 
 /* Nobody waits for the end of a stranger, and each look is a walk over all of
  * our children: one serves all that end at about the same time, and all looks
@@ -100,21 +107,26 @@ static double processor_time(void) {
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static int look_later(lv_rt *rt) {
+  double delay = fmin(fmax(rt->look_rest, SOONEST), LATEST);
+  return lv_timer_start(&rt->timers, &rt->look, delay);
+}
+
 /* However fast they come, others have their turn. */
 static void look(lv_timer *timer) {
   lv_rt *rt = LV_OF(timer, lv_rt, look);
   double began = processor_time();
-  bool more = reap_some(rt, AT_ONCE);
+  rest left = reap_some(rt, AT_ONCE, IN_THE_WAY);
   rt->look_rest = REST * (processor_time() - began);
-  if (more) lv_timer_start(&rt->timers, timer, 0);
+  if (left == MORE) lv_timer_start(&rt->timers, timer, 0);
+  if (left == OURS) look_later(rt);
 }
 
 static void on_sigchld(void *arg, int signum, unsigned times) {
   lv_rt *rt = arg;
   (void)signum, (void)times;
   if (lv_timer_is_running(&rt->look)) return;
-  double delay = fmin(fmax(rt->look_rest, SOONEST), LATEST);
-  if (lv_timer_start(&rt->timers, &rt->look, delay) < 0) look(&rt->look);
+  if (look_later(rt) < 0) look(&rt->look);
 }
 
 int lv_strangers_adopt(lv_rt *rt) {
@@ -134,7 +146,7 @@ int lv_strangers_adopt(lv_rt *rt) {
 
 void lv_strangers_leave(lv_rt *rt) {
   if (--rt->subreapers > 0) return;
-  reap_some(rt, ALL);
+  reap_some(rt, ALL, ALL);
   lv_timer_stop(&rt->timers, &rt->look);
   lv_sub_del(&rt->sigs, &rt->orphans, SIGCHLD);
   prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);

@@ -11,7 +11,7 @@ local tree = require "luvisor.core.proctree"
 local M = {}
 
 local FREEZES <const> = 20 -- rounds of STOP against something that forks
-local FIRST <const> = 0.05 -- seconds until somebody looks who has come since …
+local FIRST <const> = 0.25 -- seconds until somebody looks who has come since …
 local LAST <const> = 1 -- … growing up to this
 local NAMED <const> = 10 -- how many are named in a line of the log
 
