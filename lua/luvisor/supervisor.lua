@@ -87,6 +87,16 @@ function Supervisor:instances(name)
   return service and service.instances or {}
 end
 
+--- The instances of all services.
+-- @treturn {Instance,...}
+function Supervisor:all_instances()
+  local list = {}
+  for _, service in pairs(self.services) do
+    for _, inst in ipairs(service.instances) do list[#list + 1] = inst end
+  end
+  return list
+end
+
 --- The service says that another process of it is the main one: its end is the
 -- instance's from now on.
 -- @local

@@ -11,14 +11,6 @@ local target = require "luvisor.cli.target"
 local task = require "luvisor.task"
 local upward = require "luvisor.cli.upward"
 
-local function all_instances(sup)
-  local list = {}
-  for _, service in pairs(sup.services) do
-    for _, inst in ipairs(service.instances) do list[#list + 1] = inst end
-  end
-  return list
-end
-
 -- What reacts to a signal; each returns at once.
 local Daemon = {}
 Daemon.__index = Daemon
@@ -35,7 +27,7 @@ function Daemon:stop(name)
   end
   sup.log:warning("kills what is left", { signal = name })
   self.killed_by = name
-  for _, inst in ipairs(all_instances(sup)) do
+  for _, inst in ipairs(sup:all_instances()) do
     sup.descendants:signal(inst, "KILL")
   end
 end
@@ -67,7 +59,7 @@ function Daemon:apply()
 end
 
 function Daemon:reopen()
-  for _, inst in ipairs(all_instances(self.sup)) do
+  for _, inst in ipairs(self.sup:all_instances()) do
     local ok, err = pcall(inst.log.reopen, inst.log)
     if not ok then
       self.sup.log:error("its log cannot be opened again: " .. tostring(err),

@@ -49,16 +49,8 @@ function Upward:status(text)
   self:_send("STATUS=" .. text)
 end
 
-local function all_instances(sup)
-  local list = {}
-  for _, service in pairs(sup.services) do
-    for _, inst in ipairs(service.instances) do list[#list + 1] = inst end
-  end
-  return list
-end
-
 local function summary(sup)
-  local up, all = 0, all_instances(sup)
+  local up, all = 0, sup:all_instances()
   for _, inst in ipairs(all) do
     if machine.is_up[inst.state] then up = up + 1 end
   end
@@ -70,7 +62,7 @@ end
 -- @tparam Supervisor sup
 -- @treturn boolean
 function M.has_settled(sup)
-  for _, inst in ipairs(all_instances(sup)) do
+  for _, inst in ipairs(sup:all_instances()) do
     if inst.state == "starting" or inst.state == "stopping" then
       return false
     end

@@ -10,9 +10,7 @@ local M = {}
 
 local function listen(sup, clock)
   while clock:wait() do
-    for _, service in pairs(sup.services) do
-      for _, inst in ipairs(service.instances) do sup:look_again(inst) end
-    end
+    for _, inst in ipairs(sup:all_instances()) do sup:look_again(inst) end
   end
 end
 

@@ -189,9 +189,7 @@ local function take_settings(sup, old, new)
   if serial.text(old.log) == serial.text(new.log) then return end
   sup.log:change(new.log)
   if old.log.dir == new.log.dir then return end
-  for _, service in pairs(sup.services) do
-    for _, inst in ipairs(service.instances) do inst.log:update() end
-  end
+  for _, inst in ipairs(sup:all_instances()) do inst.log:update() end
 end
 
 -- In the order in which they come after each other.

@@ -11,6 +11,7 @@ local process_options = require "luvisor.process.options"
 local ready = require "luvisor.supervisor.ready"
 local sockets = require "luvisor.supervisor.sockets"
 local sync = require "luvisor.sync"
+local task = require "luvisor.task"
 
 local M = {}
 
@@ -19,7 +20,10 @@ local lay_over = environment.lay_over
 local SPARE <const> = 16 -- descriptors: for luvisor's own looks, and clients
 local NEEDED <const> = 6 -- by each start
 
+local AT_ONCE <const> = 4 -- of them in one turn of the loop
+
 local starts = 0 -- that are under way
+local gate = sync.semaphore(AT_ONCE)
 local turn, one_less = sync.lock(), sync.event()
 
 local Claim = {}
@@ -92,12 +96,17 @@ local function checked(inst, options)
   return result
 end
 
---- Start the process of an instance. Waits.
+--- Start the process of an instance. Waits: we stand still for each start until
+-- the exec, and hundreds of services that crash at once would make everybody
+-- else wait for all their starts. So a few are made in a turn.
 -- @tparam Instance inst
 -- @treturn Process
 -- @raise as `options`; SpawnError
 function M.start(inst)
-  return process._start(checked(inst, M.options(inst)))
+  local options = checked(inst, M.options(inst))
+  local _ <close> = gate:acquire()
+  task.checkpoint()
+  return process._start(options)
 end
 
 return M

@@ -133,13 +133,8 @@ end
 --- Stop all, in the reverse of their order; nothing is started any more. Waits.
 function M:shutdown()
   self.closing = true
-  local all = {}
-  for _, service in pairs(self.services) do
-    for _, inst in ipairs(service.instances) do
-      inst.wanted = "down"
-      all[#all + 1] = inst
-    end
-  end
+  local all = self:all_instances()
+  for _, inst in ipairs(all) do inst.wanted = "down" end
   task.nursery(function(n)
     for _, inst in ipairs(all) do n:spawn(stop_in_order, self, inst) end
   end)
