@@ -357,11 +357,12 @@ static void take_last(lv_sink *s) {
   s->chores |= LV_SINK_LAST;
 }
 
-/* Nothing is there that could take long: no file, and nobody who reads. */
+/* Nothing is there that could take long: no job, to which `out` belongs, no
+ * file, and nobody who reads. */
 static bool closes_at_once(const lv_sink *s) {
-  bool is_file = s->out.kind != LV_SINK_NULL && s->out.kind != LV_SINK_CLOSED;
-  return lv_sink_is_drained(s) && !is_file && s->chores == 0 &&
-         lv_list_is_empty(&s->followers);
+  if (!lv_sink_is_drained(s) || s->chores != 0) return false;
+  if (!lv_list_is_empty(&s->followers)) return false;
+  return s->out.kind == LV_SINK_NULL || s->out.kind == LV_SINK_CLOSED;
 }
 
 static void close_at_once(lv_sink *s) {
