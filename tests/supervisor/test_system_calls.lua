@@ -53,8 +53,9 @@ tap.test("a restart", function()
   if has_cgroups() then at_most(each, { openat = 3.1, all = 46 }) end
 end)
 
--- A thread is woken when we are about to wait, for all lines since; each job is
--- told by one read of libuv's eventfd.
+-- A thread is woken when we are about to wait, for all lines since, and when a
+-- millisecond has gone by without a wait, which strace makes of some lines; each
+-- job is told by one read of libuv's eventfd.
 tap.test("lines of luvisor's own log", function()
   local each = cost [[
     local file <close> = io.tmpfile()
@@ -67,7 +68,7 @@ tap.test("lines of luvisor's own log", function()
       end
       writer:drain()
     end ]]
-  at_most(each, { read = 1.5, futex = 5 })
+  at_most(each, { read = 6, futex = 12 }) -- it was 17 and 31
 end)
 
 -- It is asked by its own handle, and that its cgroup can be removed says that
