@@ -53,8 +53,8 @@ tap.test("a restart", function()
   if has_cgroups() then at_most(each, { openat = 3.1, all = 46 }) end
 end)
 
--- A thread is woken when we are about to wait, for all lines since, and when a
--- millisecond has gone by without a wait, which strace makes of some lines; each
+-- A thread is woken when we are about to wait, for all lines since, and when
+-- we have not waited for a millisecond, which with strace are some lines; each
 -- job is told by one read of libuv's eventfd.
 tap.test("lines of luvisor's own log", function()
   local each = cost [[
