@@ -1,5 +1,6 @@
---- The options with which the process of an instance is spawned: what the
--- configuration says, and what each part of the supervisor adds.
+--- The start of the process of an instance: its turn among many, descriptors
+-- for it, and its options, of what the configuration says and what each part
+-- of the supervisor adds.
 -- @module luvisor.supervisor.spawning
 
 local core_os = require "luvisor.core.os"
