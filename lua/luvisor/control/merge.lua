@@ -11,9 +11,10 @@ local BEHIND <const> = 64 -- items that wait for a slow reader
 local Merge = {}
 Merge.__index = Merge
 
+-- What a source meets after the end is no failure of what was before.
 local function run(self, source)
   local ok, err = pcall(source, function(item) self._queue:put(item) end)
-  if not ok then self._err = self._err or err end
+  if not ok and not self._closed then self._err = self._err or err end
   self._running = self._running - 1
   if self._running == 0 or not ok then self._queue:close() end
 end
@@ -40,6 +41,7 @@ function Merge:__call()
 end
 
 function Merge:__close()
+  self._closed = true
   for _, t in ipairs(self._tasks) do t:cancel() end
   self._queue:close()
 end
