@@ -56,13 +56,14 @@ static void on_read(void *arg, lv_buf *bytes, ssize_t result) {
     b->bytes = *bytes;
     *bytes = old;
   }
-  lv_wake(t, 0);
+  if (t) lv_wake(t, 0);
 }
 
-/* What it reads is not lost: it comes, and is returned. */
+/* The disk may take its time; what it gives is for who reads next. */
 static lv_abort abort_read(lv_task *t, void *op) {
-  (void)t, (void)op;
-  return LV_PENDING;
+  (void)t;
+  ((box *)op)->task = NULL;
+  return LV_STOPPED;
 }
 
 static int read_done(lua_State *L, int status, lua_KContext ctx);
@@ -82,28 +83,34 @@ static void reach_gap(box *b) {
   b->f.gap = false;
 }
 
-static int start_reading(lua_State *L, box *b) {
-  lv_task *t = lv_task_check(L);
-  int rc = lv_filejob_read(&b->job, &t->host->rt.loop, b->f.files[0], PIECE,
-                           on_read, b);
-  if (rc < 0) return lv_raise_os(L, rc, "read", "a log");
-  b->task = t;
+static void start_reading(lua_State *L, box *b, uv_loop_t *loop) {
+  int rc = lv_filejob_read(&b->job, loop, b->f.files[0], PIECE, on_read, b);
+  if (rc < 0) lv_raise_os(L, rc, "read", "a log");
   b->grows = b->f.n == 1;
+}
+
+static int read_file(lua_State *L, box *b) {
+  lv_task *t = lv_task_check(L);
+  if (b->job == NULL) start_reading(L, b, &t->host->rt.loop);
+  b->task = t;
   return lv_park(L, t, "a log file", b, abort_read, read_done);
 }
 
 static int read_on(lua_State *L, box *b) {
   if (b->sink == NULL) return 0;
   if (lv_buf_size(&b->bytes) > 0) return push_taken(L, b, &b->bytes);
+  if (b->job) return read_file(L, b);
   if (lv_buf_size(&b->f.bytes) > 0) return push_taken(L, b, &b->f.bytes);
-  if (b->f.n > 0) return start_reading(L, b);
+  if (b->f.n > 0) return read_file(L, b);
   reach_gap(b);
   return b->gap ? push_taken(L, b, &b->bytes) : 0;
 }
 
 static int read_done(lua_State *L, int status, lua_KContext ctx) {
+  lv_task *t = lv_task_of(L);
   box *b = lua_touserdata(L, 1);
   (void)status, (void)ctx;
+  if (t->status == -ECANCELED) return lv_raise_cancelled(L, t);
   if (b->sink == NULL) return 0;
   if (b->result < 0) return lv_raise_os(L, (int)b->result, "read", "a log");
   if (b->result == 0 && b->f.n <= 1) return 0;

@@ -219,6 +219,25 @@ tap.test("followed through moves of its file", function()
   is_deeply(lines, { "one", "two", "three" })
 end)
 
+tap.test("a disk that takes its time holds up no cancellation", function()
+  local t <close> = logs.new {}
+  t:run "echo 0"
+  local follower <close> = t.log:follow(1)
+  is(follower:next(), "0")
+  local caught = 0
+  for i = 1, 10 do
+    t:run("echo " .. i)
+    local line
+    local reader = task.spawn(function() line = follower:next() end)
+    while not line and not task.dump():find "a log file" do task.sleep(0) end
+    reader:cancel()
+    local joined = pcall(reader.join, reader)
+    caught = caught + (joined and 0 or 1)
+    is(line or follower:next(), tostring(i), "nothing is lost")
+  end
+  ok(caught > 0, "while it was read")
+end)
+
 tap.test("what goes to no file can be followed as well", function()
   local t <close> = logs.new { target = "null" }
   t:run "seq 1 5"
