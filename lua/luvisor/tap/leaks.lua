@@ -1,17 +1,18 @@
 --- What a test must not leave behind: tasks, children, open files, and another
 -- working directory.
--- What is on its way out gets a moment: a child being reaped, a file that
--- closes in the next turn of the loop, a handle that nobody holds any more.
+-- What is on its way out gets its time: a child being reaped, a file that is
+-- closed once the disk has answered, a handle that nobody holds any more.
 -- @local
 
 local core_os = require "luvisor.core.os"
 local core_process = require "luvisor.core.process"
 local core_task = require "luvisor.core.task"
+local fs = require "luvisor.fs"
 local task = require "luvisor.task"
 
 local M = {}
 
-local GRACE <const> = 1 -- seconds
+M.GRACE = 10 -- seconds
 
 --- What is there now.
 -- @treturn table for the other functions
@@ -34,11 +35,11 @@ local function added(list, old)
   return new
 end
 
--- Calls find until it finds nothing or the moment is over. Waits.
+-- Calls find until it finds nothing or the time is over. Waits.
 local function settle(find)
   local leaked = find()
   local pause, waited = 0.001, 0
-  while leaked and waited < GRACE do
+  while leaked and waited < M.GRACE do
     collectgarbage()
     task.sleep(pause)
     waited, pause = waited + pause, math.min(2 * pause, 0.1)
@@ -47,7 +48,7 @@ local function settle(find)
   return leaked
 end
 
---- Tasks that the test started and did not wait for. Waits a moment if some
+--- Tasks that the test started and did not wait for. Waits if some
 -- are left.
 -- @tparam table before a snapshot
 -- @treturn ?string what is left; nil is none
@@ -59,21 +60,30 @@ function M.tasks(before)
   end)
 end
 
-local function numbers(what, list)
+local function listed(what, list)
   if #list == 0 then return nil end
   return what .. " " .. table.concat(list, ", ")
 end
 
---- Children, open files and the working directory. Waits a moment if there is
--- something.
+-- Descriptors, each with what it is open on.
+local function described(fds)
+  local list = {}
+  for i, fd in ipairs(fds) do
+    local ok, target = pcall(fs.readlink, "/proc/self/fd/" .. fd)
+    list[i] = ok and ("%d (%s)"):format(fd, target) or tostring(fd)
+  end
+  return list
+end
+
+--- Children, open files and the working directory. Waits if there is something.
 -- @tparam table before a snapshot
 -- @treturn ?string what is left; nil is nothing
 function M.resources(before)
   return settle(function()
     local found = {}
     local function note(text) found[#found + 1] = text end
-    note(numbers("child", added(core_process.children(), before.children)))
-    note(numbers("fd", added(core_os.fds(), before.fds)))
+    note(listed("child", added(core_process.children(), before.children)))
+    note(listed("fd", described(added(core_os.fds(), before.fds))))
     local cwd = core_os.getcwd()
     note(cwd ~= before.cwd and "working directory " .. cwd or nil)
     return found[1] and table.concat(found, "; ")
