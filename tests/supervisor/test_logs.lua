@@ -76,7 +76,7 @@ tap.test("a line that a killed process left unfinished stands alone", function()
   tap.eventually(function() return logs.read() == "one\ntw" end, 20)
   p:send_signal "KILL"
   p:wait()
-  t.log:drained()
+  t:drained()
   is(logs.read(), "one\ntw\n")
   t:run "echo next"
   is(logs.read(), "one\ntw\nnext\n")
@@ -92,7 +92,8 @@ end)
 tap.test("a grandchild's output after the exit still comes", function()
   with_gate(function(open)
     local t <close> = logs.new {}
-    t:run "(read line < gate; echo late) & echo early"
+    t:start "(read line < gate; echo late) & echo early":wait()
+    t.log:drained()
     is(logs.read(), "early\n", "waited for, but not for ever")
     open()
     tap.eventually(function() return logs.read() == "early\nlate\n" end, 20)
@@ -104,7 +105,8 @@ end)
 tap.test("a stranger and the next process share the pipe", function()
   with_gate(function(open)
     local t <close> = logs.new {}
-    t:run "(read line < gate; echo stranger) & echo one"
+    t:start "(read line < gate; echo stranger) & echo one":wait()
+    t.log:drained()
     local p = t:start { shell = "echo two; exec cat", stdin = "pipe" }
     tap.eventually(function() return logs.read() == "one\ntwo\n" end, 20)
     open()
@@ -114,7 +116,7 @@ tap.test("a stranger and the next process share the pipe", function()
     p.stdin:write "three\n"
     p.stdin:close()
     p:wait()
-    t.log:drained()
+    t:drained()
     is(logs.read(), "one\ntwo\nstranger\nthree\n")
   end)
 end)
@@ -157,7 +159,7 @@ tap.test("a terminal's output comes to the log, too", function()
                             pty = true }
   t.log:started(p)
   p:wait()
-  t.log:drained()
+  t:drained()
   p:close()
   is(logs.read(), "terminal\r\n")
 end)
@@ -166,7 +168,7 @@ tap.test("a process that could not be started leaves nothing behind", function()
   local t <close> = logs.new {}
   t.log:stdio()
   tap.throws(function() process.spawn { "/nonexistent" } end, "ENOENT")
-  t.log:drained()
+  t:drained()
   t:run "echo next"
   is(logs.read(), "next\n")
 end)

@@ -57,7 +57,7 @@ tap.test("a full disk: the service waits, and nothing is lost", function()
     fs.remove(disk .. "/most")
     event(t, "relief")
     ok(p:wait().ok)
-    t.log:drained()
+    t:drained()
     is(t.said[2].message, "its log can be written again")
     is_complete(fs.read_file(disk .. "/log"), 1000000)
     is(t.log:stats().dropped, 0)
@@ -73,7 +73,7 @@ tap.test("so it is with stamps and rotation", function()
     event(t, "pressure")
     fs.remove(disk .. "/most")
     ok(p:wait().ok)
-    t.log:drained()
+    t:drained()
     local complete, why = logs.are_complete(logs.files(disk .. "/log"), 20000,
       "^%d+%.%d+ (%d+)$")
     ok(complete, why)
@@ -88,7 +88,7 @@ tap.test("or it does not wait: what has no room is counted in a gap", function()
     is(event(t, "pressure").on_pressure, "drop")
     fs.remove(disk .. "/most")
     local gap = event(t, "gap")
-    t.log:drained()
+    t:drained()
     local text = fs.read_file(disk .. "/log")
     local before, bytes, lines, after = text:match(
       "^(.*\n)luvisor: (%d+) bytes in (%d+) lines are missing here: "
@@ -126,7 +126,7 @@ tap.test("a full disk does not keep a service from starting", function()
   is(event(t, "pressure").code, "ENOSPC")
   t.inst.spec.log = { file = "good" }
   t.log:update(t.inst.spec)
-  t.log:drained()
+  t:drained()
   is(logs.read "good", "x\n", "and is helped by another place")
 end)
 
@@ -169,7 +169,7 @@ tap.test("a slow one: the service waits", function()
       end
     end
     ok(p:wait().ok)
-    t.log:drained()
+    t:drained()
   end)
 end)
 
@@ -183,7 +183,7 @@ tap.test("a slow one, or it does not wait", function()
     end
     local missing = line:match "bytes in (%d+) lines are missing here"
     is(lines + tonumber(missing), 1000000)
-    t.log:drained()
+    t:drained()
   end)
 end)
 

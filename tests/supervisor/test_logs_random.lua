@@ -76,7 +76,7 @@ local function finish(self)
     writer.stdin:close()
     writer:wait()
   end
-  self.t.log:drained()
+  self.t:drained()
 end
 
 local acts = {}

@@ -13,7 +13,7 @@ local function talker(t)
     if text then return p.stdin:write(text) end
     p.stdin:close()
     p:wait()
-    t.log:drained()
+    t:drained()
   end
 end
 
@@ -65,7 +65,7 @@ tap.test("of two files: the order of time, if they say it", function()
     p.stdin:write "go on\n"
   end
   p:wait()
-  t.log:drained()
+  t:drained()
   local lines = t.log:tail(9)
   for i, line in ipairs(lines) do like(line, " " .. i .. "$") end
   is(#lines, 3)

@@ -18,7 +18,7 @@ local function talker(t)
     if text then return p.stdin:write(text) end
     p.stdin:close()
     p:wait()
-    t.log:drained()
+    t:drained()
   end
 end
 

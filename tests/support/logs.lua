@@ -62,11 +62,18 @@ function Test:start(script)
   return p
 end
 
+--- Wait for all output, however slow the disk; for ever while a stranger holds
+-- the pipe.
+function Test:drained()
+  self.log:drained()
+  for _, outlet in ipairs(self.log._outlets) do outlet:drained() end
+end
+
 --- Run one to its end, and wait for its output.
 function Test:run(script)
   local p = self:start(script)
   local status = p:wait()
-  self.log:drained()
+  self:drained()
   return status
 end
 
