@@ -3,8 +3,8 @@
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo up test check asan tsan valgrind coverage fuzz release \
-  bench fmt docs install clean help
+.PHONY: all deps build demo up test check asan tsan valgrind shake coverage fuzz \
+  release bench fmt docs install clean help
 
 all: test ## build and test (the default)
 
@@ -37,6 +37,9 @@ check: build ## what must pass before a change is sent: style, lint, tests, asan
 
 asan tsan release: deps ## build and test with this preset
 	cmake --workflow --preset $@
+
+shake: build ## run the tests on a machine that is slow now and then
+	tools/shake
 
 valgrind: deps ## run the tests under valgrind
 	@tools/deps check

@@ -122,7 +122,8 @@ tap.test("tarantool#4915: who waits for a process does not poll", function()
     ]], { seconds, stderr = "null" })
     return children.count(log:match "BEGIN(.*)END", "\n")
   end
-  tap.is(calls(0.4), calls(0.05))
+  local short, long = calls(0.05), calls(0.4)
+  tap.ok(long < short + 10, ("%d calls, %d in less time"):format(long, short))
 end)
 
 tap.test("tarantool#4916: a wait may have an end, in three ways", function()

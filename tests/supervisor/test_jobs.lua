@@ -208,7 +208,9 @@ tap.test("overlap = skip: the run that was due meanwhile is left out",
 tap.test("overlap = queue: it is made up for at once, once", function()
   outlast("queue", function(sup)
     inst(sup, "j").process:finish { code = 0 }
-    tap.eventually(function() return runs_of(sup, "j") == 2 end, 20)
+    tap.eventually(function()
+      return runs_of(sup, "j") == 2 and inst(sup, "j").state == "running"
+    end, 20)
     inst(sup, "j").process:finish { code = 0 }
     waits_again(sup, "j", 2)
     is(runs_of(sup, "j"), 2)
