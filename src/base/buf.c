@@ -7,29 +7,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <malloc.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum {
-  FIRST = 512,
-  KEEP = 1 << 20,
-  HUGE = 4 << 20,
-  HEADER = 16, /* malloc's, before a block */
-  PAGE = 4096
-};
-
-/* The first touch of a big block is dear: a page at a time, it takes as long as
- * reading the bytes. Only a hint, and only for a mapping of its own, whole: in
- * two parts it could not grow by mremap(2) any more. */
-static void ask_for_huge_pages(const lv_buf *b) {
-  uintptr_t from = (uintptr_t)b->data - HEADER;
-  uintptr_t to = (uintptr_t)b->data + malloc_usable_size(b->data);
-  if (from % PAGE == 0 && to % PAGE == 0)
-    madvise((void *)from, to - from, MADV_HUGEPAGE);
-}
+enum { FIRST = 512, KEEP = 1 << 20 };
 
 static void move_to_front(lv_buf *b) {
   size_t size = lv_buf_size(b);
@@ -52,7 +33,6 @@ static int grow(lv_buf *b, size_t n) {
   if (data == NULL) return -ENOMEM;
   b->data = data;
   b->cap = cap;
-  if (cap >= HUGE) ask_for_huge_pages(b);
   move_to_front(b);
   return 0;
 }
