@@ -188,9 +188,13 @@ local effects = {
 
 local as_root = { user = true, group = true, groups = true }
 
+-- Where there is one processor, to ask for it changes nothing.
+local has_one_processor = says(STATUS:format "Cpus_allowed_list", {}) == "0"
+
 local function is_possible(name)
   return (children.is_root or not as_root[name])
     and not (children.in_valgrind and name == "limits")
+    and not (has_one_processor and name == "cpu_affinity")
 end
 
 local function check(names, list, prefix)
