@@ -188,7 +188,7 @@ local function with_setuid(fn)
   local program, luvisor = dir.path .. "/root", dir.path .. "/luvisor"
   process.run { "cp", process.which "setpriv", program }
   process.run { "cp", children.LUVISOR, luvisor }
-  process.run { "chmod", "711", os.getenv "TMPDIR", dir.path }
+  process.run { "chmod", "755", os.getenv "TMPDIR", dir.path, luvisor }
   process.run { "chmod", "4755", program }
   local who = process.run { program, "--reuid", "0", "id", "-u", user = 65534,
                             cwd = "/", check = false }
