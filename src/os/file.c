@@ -84,6 +84,11 @@ int lv_file_put(int fd, const char *bytes, size_t n, const lv_flag *stop) {
   return 0;
 }
 
+int lv_file_set_ids(int fd, int mode) {
+  if (mode < 0 || (mode & LV_FILE_SET_IDS) == 0) return 0;
+  return fchmod(fd, (mode_t)mode) == -1 ? -errno : 0;
+}
+
 int lv_file_close(int *fd) {
   int rc = close(*fd) == -1 && errno != EINTR ? -errno : 0;
   *fd = -1;
@@ -105,7 +110,9 @@ static int fill(int file, const lv_contents *c, bool append, lv_fault *fault) {
     return fail(fault, "chmod", -errno);
   if (!append && empty(file) == -1) return fail(fault, "truncate", -errno);
   int rc = lv_file_put(file, c->bytes, c->n, NULL);
-  return rc < 0 ? fail(fault, "write", rc) : 0;
+  if (rc < 0) return fail(fault, "write", rc);
+  rc = lv_file_set_ids(file, c->mode);
+  return rc < 0 ? fail(fault, "chmod", rc) : 0;
 }
 
 int lv_file_write(const char *path, const lv_contents *c, int append, int *fd,

@@ -32,6 +32,12 @@ typedef struct {
                umask leaves of 0666 */
 } lv_contents;
 
+/* Set-user-ID and set-group-ID, which writing takes away (write(2)). */
+enum { LV_FILE_SET_IDS = 06000 };
+
+/* Once it is written: what of them is in mode. 0 or -errno. */
+int lv_file_set_ids(int fd, int mode);
+
 /* Write to a file, which is made if need be and emptied before unless `append`.
  * 0 or -errno. What is neither file nor directory is only opened: *fd. */
 int lv_file_write(const char *path, const lv_contents *c, int append, int *fd,

@@ -29,6 +29,7 @@ typedef struct {
   bool made; /* the temporary file is there */
   bool old;  /* there is one to be replaced: */
   struct stat st;
+  int mode; /* that the new one gets; -1: what umask leaves of 0666 */
 } job;
 
 static int fail(lv_fault *fault, const char *op, int rc) {
@@ -102,17 +103,21 @@ static int make_temporary(job *j, mode_t mode) {
   return -EEXIST;
 }
 
-/* As it will be, from the first moment: never open to more people. */
+/* The new one is of the old one's owner. -1: we may not do that. */
+static int give_away(job *j) {
+  bool ours = j->st.st_uid == geteuid() && j->st.st_gid == getegid();
+  return ours ? 0 : fchown(j->file, j->st.st_uid, j->st.st_gid);
+}
+
+/* As it will be, from the first moment: never open to more people. What ran as
+ * its owner does not run as another. */
 static int make_like(job *j, int mode) {
-  bool exact = mode >= 0 || j->old;
-  if (mode < 0) mode = (int)(j->st.st_mode & 07777);
-  int rc = make_temporary(j, exact ? 0600 : 0666);
-  if (rc < 0 || !exact) return rc;
-  bool owner_differs =
-      j->old && (j->st.st_uid != geteuid() || j->st.st_gid != getegid());
-  if (owner_differs && fchown(j->file, j->st.st_uid, j->st.st_gid) == -1)
-    errno = 0; /* as good as we may */
-  return fchmod(j->file, (mode_t)mode) == -1 ? -errno : 0;
+  j->mode = mode < 0 && j->old ? (int)(j->st.st_mode & 07777) : mode;
+  int rc = make_temporary(j, j->mode >= 0 ? 0600 : 0666);
+  if (rc < 0 || j->mode < 0) return rc;
+  if (j->old && give_away(j) == -1 && mode < 0) j->mode &= ~LV_FILE_SET_IDS;
+  mode_t now = (mode_t)j->mode & ~(mode_t)LV_FILE_SET_IDS;
+  return fchmod(j->file, now) == -1 ? -errno : 0;
 }
 
 /* To the disk, whatever signal comes; 0 or -errno. */
@@ -128,6 +133,8 @@ static int write_temporary(job *j, const lv_contents *c, const lv_flag *stop,
                            lv_fault *fault) {
   int rc = lv_file_put(j->file, c->bytes, c->n, stop);
   if (rc < 0) return fail(fault, "write", rc);
+  rc = lv_file_set_ids(j->file, j->mode);
+  if (rc < 0) return fail(fault, "chmod", rc);
   rc = sync_file(j->file);
   if (rc < 0) return fail(fault, "fsync", rc);
   rc = lv_file_close(&j->file);

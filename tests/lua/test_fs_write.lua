@@ -8,6 +8,8 @@ local task = require "luvisor.task"
 local LUVISOR <const> = os.getenv "LUVISOR" or "/proc/self/exe"
 local TMP <const> = os.getenv "TMPDIR" or "/tmp"
 
+local is_root = process.capture { "id", "-u" } == "0"
+
 -- A test in a folder of its own, which is removed.
 local function test(name, fn)
   tap.test(name, function()
@@ -80,6 +82,35 @@ for_both("mode is what it has afterwards, new or old", function(dir, atomic)
     tap.is(permissions(path), mode)
   end
   tap.is(contents(path), "x")
+end)
+
+-- Writes "x" without these capabilities, which only root would have.
+local function write_without(caps, path, opts)
+  if is_root and not process.which "setpriv" then tap.skip "needs setpriv" end
+  local script = ([[require "luvisor.fs".write_file(%q, "x", { %s })]]):format(
+    path, opts)
+  local all = is_root and { "setpriv", "--bounding-set", caps } or {}
+  process.run(table.move({ LUVISOR, "-e", script }, 1, 3, #all + 1, all))
+end
+
+for_both("so is one that the kernel takes away from what is written to",
+  function(dir, atomic)
+    for _, mode in ipairs { "4711", "2755", "6700" } do
+      write_without("-fsetid", dir .. "/f",
+        ("atomic = %s, mode = %q"):format(atomic, mode))
+      tap.is(permissions(dir .. "/f"), mode)
+    end
+  end)
+
+test("what ran as its owner does not run as another", function(dir)
+  if not is_root then tap.skip "needs root" end
+  local path = dir .. "/f"
+  fs.write_file(path, "a")
+  process.run { "chown", "65534", path }
+  fs.chmod(path, "4755")
+  write_without("-chown", path, "atomic = true")
+  tap.is(fs.stat(path).uid, 0)
+  tap.is(permissions(path), "755")
 end)
 
 for_both("without mode umask counts for a new file", function(dir, atomic)
