@@ -82,10 +82,10 @@ end
 -- place. `atomic`: into a new file that then takes the place of the old one,
 -- so that whoever reads, and whoever comes after a power failure, finds the old
 -- contents or the new, whole; an error, as of a full disk, leaves the old. A
--- symbolic link stays one, owner and permissions stay as they were; the file
--- cannot be a pipe or device, and not be appended to. `mode`: the permissions
--- that the file has from then on; default: as they were, for a new file what
--- umask leaves of 666
+-- symbolic link stays one, owner and permissions stay as they were (what we may
+-- not leave to its owner loses set-user-ID); the file cannot be a pipe or
+-- device, and not be appended to. `mode`: the permissions that the file has
+-- from then on; default: as they were, for a new file what umask leaves of 666
 -- @raise OSError: without `atomic` a part may be written then
 -- @usage
 -- fs.write_file("note", "one\n", { mode = "600" })

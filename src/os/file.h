@@ -45,8 +45,9 @@ int lv_file_write(const char *path, const lv_contents *c, int append, int *fd,
 
 /* Put a new file in the place of an old one, or of none: whoever looks sees the
  * one or the other, whole, and so after a crash. A symbolic link stays, and the
- * file is replaced that it names; owner and permissions stay. 0 or -errno:
- * -EINVAL if there is something that is no file. */
+ * file is replaced that it names; owner and permissions stay, but no
+ * set-user-ID where the owner cannot. 0 or -errno: -EINVAL if there is
+ * something that is no file. */
 int lv_file_replace(const char *path, const lv_contents *c, const lv_flag *stop,
                     lv_fault *fault);
 

@@ -48,8 +48,7 @@ local function settle(find)
   return leaked
 end
 
---- Tasks that the test started and did not wait for. Waits if some
--- are left.
+--- Tasks that the test started and did not wait for. Waits if some are left.
 -- @tparam table before a snapshot
 -- @treturn ?string what is left; nil is none
 function M.tasks(before)
